@@ -123,10 +123,16 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class CodeDigests:
-    """What a run's software is made of. SHA-256 hex digests."""
+    """What a run's software is made of. SHA-256 hex digests.
+
+    `code` covers everything that is copied beside the environment; `package` and `notebooks`
+    are its two parts, so that an edited notebook does not look like an edited package.
+    """
 
     lock: str
     code: str
+    package: str
+    notebooks: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +224,14 @@ class StepFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class StepDetail:
+    """What a step is doing at this moment; a later one of the same step replaces it."""
+
+    step: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One line of the run's events.jsonl, decoded."""
 
@@ -231,5 +245,5 @@ class Notice:
     text: str
 
 
-Message = StepStarted | StepFinished | RunRecord | Notice
+Message = StepStarted | StepDetail | StepFinished | RunRecord | Notice
 Listener = Callable[[Message], None]
