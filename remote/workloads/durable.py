@@ -1,0 +1,206 @@
+"""Writing that survives a kill at any instruction.
+
+The rule everywhere: write under a temporary name, fsync, rename, fsync the directory. What makes
+a thing visible comes last. Nothing here knows what is written.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
+
+from remote.errors import DiskTooSmall, OutputBusy, ResultsUnusable
+
+_BLOCK_BYTES = 1 << 20
+
+
+Bytes: TypeAlias = bytes | bytearray | memoryview
+
+
+class Digest(Protocol):
+    """What hashlib's objects offer."""
+
+    def update(self, data: Bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+    def copy(self) -> Digest: ...
+
+
+def fsync_directory(path: Path) -> None:
+    """Make renames inside a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Give a finished, synced file its final name; both lie in one directory."""
+    temporary.rename(final)
+    fsync_directory(final.parent)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a whole file so that `path` holds either its old content or all of `data`."""
+    temporary = path.with_name(f".{path.name}.partial")
+    with writing_errors(path), temporary.open("wb") as sink:
+        sink.write(data)
+        sink.flush()
+        os.fsync(sink.fileno())
+    publish(temporary, path)
+
+
+def json_bytes(value: Mapping[str, object]) -> bytes:
+    """JSON in one fixed form: indented, keys in the order given, no NaN, one final newline."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def canonical_digest(value: object) -> str:
+    """SHA-256 (hex) of a JSON value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_blocks(path: Path, stop: int | None = None) -> Iterator[memoryview]:
+    """The bytes [0, stop) of a file in blocks; one buffer is reused for all of them."""
+    buffer = memoryview(bytearray(_BLOCK_BYTES))
+    left = path.stat().st_size if stop is None else stop
+    with path.open("rb", buffering=0) as source:
+        while left > 0:
+            count = source.readinto(buffer[: min(left, _BLOCK_BYTES)])
+            if not count:
+                return
+            left -= count
+            yield buffer[:count]
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 (hex) of a whole file, streamed."""
+    digest = hashlib.sha256()
+    for block in file_blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+class HashingFile:
+    """A file that only grows, with the SHA-256 of all that it holds.
+
+    Attributes:
+        path: where it lies.
+        size: bytes written so far, all of them covered by the digest.
+    """
+
+    def __init__(self, path: Path, *, size: int = 0, digest: Digest | None = None) -> None:
+        """Begin a new file, or go on after `size` bytes whose digest is given.
+
+        Whatever the file holds after `size` is cut off.
+        """
+        self.path = path
+        self.size = size
+        self._digest: Digest = hashlib.sha256() if digest is None else digest
+        with writing_errors(path):
+            self._file = path.open("r+b" if size else "wb", buffering=0)
+        self._file.truncate(size)
+        self._file.seek(size)
+
+    def append(self, *parts: Bytes) -> None:
+        """Write all of the parts; on an error the file may hold some of their bytes."""
+        for part in parts:
+            view = memoryview(part)
+            with writing_errors(self.path):
+                written = 0
+                while written < len(view):
+                    written += self._file.write(view[written:]) or 0
+            self._digest.update(view)
+            self.size += len(view)
+
+    def hexdigest(self) -> str:
+        """The SHA-256 of everything appended so far."""
+        return self._digest.copy().hexdigest()
+
+    def sync(self) -> None:
+        """Return when the content is on disk."""
+        with writing_errors(self.path):
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close without syncing."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def exclusive(directory: Path) -> Iterator[None]:
+    """Be the only writer of a directory, which is made where it is missing.
+
+    The lock is on the directory itself, so that it leaves no file behind and ends with the
+    process.
+
+    Raises:
+        OutputBusy: another process holds it.
+        ResultsUnusable: the directory cannot be made or written.
+    """
+    with writing_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(descriptor, directory)
+        if not os.access(directory, os.W_OK):
+            raise ResultsUnusable(
+                f"{directory} cannot be written: permission denied.",
+                hint="Choose another output directory, or change its permissions.",
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OutputBusy(
+            f"Another process is writing to {directory}.",
+            hint="Wait for it to end, or choose another output directory.",
+        ) from None
+
+
+@contextmanager
+def writing_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write into errors that say what to do.
+
+    Raises:
+        DiskTooSmall: no space, or the quota is used up.
+        ResultsUnusable: permission, read-only file system, not a directory, I/O error.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskTooSmall(
+                f"{path} cannot be written: {reason}.",
+                hint="Free some disk space; then go on with --resume.",
+            ) from error
+        raise ResultsUnusable(
+            f"{path} cannot be written: {reason}.",
+            hint="Choose another output directory, or see what is wrong with this one.",
+        ) from error

@@ -1,0 +1,183 @@
+"""Clean rows to the bytes of one Parquet row group, in memory.
+
+pyarrow writes a file of one row group; what is kept of it is the column chunks' bytes and the
+row group's metadata. The appending side only moves them. Equal rows give equal bytes, however
+they were read: dictionaries are made here, from the group's own values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from remote.workloads.shards.blocks import CleanRows
+from remote.workloads.shards.footer import Footer, group_span
+from remote.workloads.shards.schema import Layout
+from remote.workloads.shards.thrift import Struct
+
+Values = npt.NDArray[np.generic] | pa.Array
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedGroup:
+    """One row group, ready to be appended to any shard of its layout.
+
+    Attributes:
+        input_index, row_start, row_stop: the source rows it was made from.
+        rows: spectra kept, 0 where all were dropped; then `data` and `group` are empty.
+        data: the column chunks' bytes.
+        group: the Parquet `RowGroup`, its offsets as if `data` followed a file's magic.
+        sample_ids: all ids, each followed by a line feed.
+        precursor_mz: least and greatest, None where no row is kept.
+        stats: what cleaning counted; merges by addition.
+        fingerprints: (rows,) uint64.
+    """
+
+    input_index: int
+    row_start: int
+    row_stop: int
+    rows: int
+    data: pa.Buffer
+    group: Struct | None
+    sample_ids: bytes
+    precursor_mz: tuple[float, float] | None
+    stats: Mapping[str, object]
+    fingerprints: npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Encodes row groups of one layout.
+
+    Attributes:
+        layout: the columns.
+        stems: by input index, what `sample_id` begins with.
+        files: by input index, what `input_file` says.
+    """
+
+    layout: Layout
+    stems: tuple[str, ...]
+    files: tuple[str, ...]
+
+    @cached_property
+    def footer(self) -> Footer:
+        """What the footers of all shards of this layout share."""
+        return Footer.of(memoryview(self._parquet(self.layout.schema.empty_table())))
+
+    def __call__(self, rows: CleanRows) -> EncodedGroup:
+        """Encode one row group."""
+        if not len(rows):
+            return self._empty(rows)
+        file = self._parquet(self.table(rows))
+        group = self.footer.row_group(memoryview(file))
+        start, stop = group_span(group)
+        precursor = np.asarray(rows.columns["precursor_mz"])
+        return EncodedGroup(
+            input_index=rows.input_index,
+            row_start=rows.row_start,
+            row_stop=rows.row_stop,
+            rows=len(rows),
+            data=file.slice(start, stop - start),
+            group=group,
+            sample_ids=id_lines(self._ids(rows)),
+            precursor_mz=(float(precursor.min()), float(precursor.max())),
+            stats=rows.stats,
+            fingerprints=rows.fingerprints,
+        )
+
+    def table(self, rows: CleanRows) -> pa.Table:
+        """The rows as an Arrow table of the layout's schema."""
+        made = self._made_columns(rows)
+        schema = self.layout.schema
+        arrays = [
+            made[field.name] if field.name in made else _column(field, rows) for field in schema
+        ]
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+    def _made_columns(self, rows: CleanRows) -> dict[str, pa.Array]:
+        offsets = pa.array(rows.offsets.astype(np.int32))
+        schema = self.layout.schema
+        return {
+            "sample_id": self._ids(rows),
+            "mzs": _lists(offsets, rows.mzs, schema.field("mzs").type),
+            "ints": _lists(offsets, rows.ints, schema.field("ints").type),
+            "num_peaks": pa.array(np.diff(rows.offsets).astype(np.int32)),
+            "input_file": pa.DictionaryArray.from_arrays(
+                pa.array(np.zeros(len(rows), np.int32)), pa.array([self.files[rows.input_index]])
+            ),
+            "source_row": pa.array(rows.source_row),
+        }
+
+    def _ids(self, rows: CleanRows) -> pa.Array:
+        numbers = pa.array(rows.source_row).cast(pa.string())
+        return pc.binary_join_element_wise(f"{self.stems[rows.input_index]}:", numbers, "")
+
+    def _parquet(self, table: pa.Table) -> pa.Buffer:
+        sink = pa.BufferOutputStream()
+        with pq.ParquetWriter(
+            sink,
+            self.layout.schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=self.layout.name_paths(),
+            use_byte_stream_split=self.layout.float_paths(),
+            write_statistics=True,
+            write_page_index=False,
+            write_page_checksum=True,
+            store_schema=True,
+        ) as writer:
+            if len(table):
+                writer.write_table(table, row_group_size=len(table))
+        return sink.getvalue()
+
+    def _empty(self, rows: CleanRows) -> EncodedGroup:
+        return EncodedGroup(
+            rows.input_index,
+            rows.row_start,
+            rows.row_stop,
+            0,
+            pa.py_buffer(b""),
+            None,
+            b"",
+            None,
+            rows.stats,
+            rows.fingerprints,
+        )
+
+
+def id_lines(ids: pa.Array) -> bytes:
+    """Sample ids as UTF-8 lines: what `sample_ids_sha256` is the digest of."""
+    joined = pc.binary_join_element_wise(ids.cast(pa.string()), pa.scalar(""), "\n")
+    buffers = joined.buffers()
+    return b"" if buffers[2] is None else buffers[2].to_pybytes()
+
+
+def _lists(offsets: pa.Array, values: npt.NDArray[np.floating], kind: pa.ListType) -> pa.Array:
+    wanted = kind.value_type.to_pandas_dtype()
+    return pa.ListArray.from_arrays(offsets, pa.array(values.astype(wanted, copy=False)), type=kind)
+
+
+def _column(field: pa.Field, rows: CleanRows) -> pa.Array:
+    values = rows.columns.get(field.name)
+    if values is None:  # this input lacks it, another one has it
+        return pa.nulls(len(rows), field.type)
+    if pa.types.is_dictionary(field.type):
+        return _names(values)
+    if isinstance(values, pa.Array):
+        return values.cast(field.type)
+    if values.dtype.kind == "S":
+        return pa.array(values.tolist(), pa.binary()).cast(field.type)
+    # In a nullable column of numbers NaN says that the value is unknown.
+    return pa.array(values, from_pandas=field.nullable).cast(field.type)
+
+
+def _names(values: Values) -> pa.Array:
+    plain = values if isinstance(values, pa.Array) else pa.array(values.tolist())
+    return plain.cast(pa.string()).dictionary_encode()

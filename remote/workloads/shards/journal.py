@@ -1,0 +1,170 @@
+"""What has been written, one line a row group: enough to go on after a kill.
+
+A line is the CRC-32 of its JSON (8 hex digits), a space, and the JSON. A kill can leave a last
+line cut short; it and everything after the first bad line is not believed. Lines hold no times
+and no worker counts.
+
+    {"kind": "begin", "key": ...}     what is run; the first line
+    {"kind": "group", ...}            a row group, after its bytes
+    {"kind": "close", ...}            a shard, after its manifest
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from remote.workloads.durable import fsync_directory, writing_errors
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """A row group that was appended.
+
+    Attributes:
+        shard: the index of its shard.
+        input_index, row_start, row_stop: the source rows it covers.
+        rows: spectra written; 0 where all were dropped, and then nothing was appended.
+        offset, bytes: where its column chunks lie in the shard.
+        prefix_sha256: digest of the shard up to its end.
+        metadata: its encoded Parquet metadata.
+        first_id, last_id: the sample ids at its ends, empty without rows.
+        precursor_mz: least and greatest.
+        stats: what cleaning counted.
+    """
+
+    shard: int
+    input_index: int
+    row_start: int
+    row_stop: int
+    rows: int
+    offset: int
+    bytes: int
+    prefix_sha256: str
+    metadata: bytes
+    first_id: str
+    last_id: str
+    precursor_mz: tuple[float, float] | None
+    stats: Mapping[str, Any]
+
+    @property
+    def end(self) -> int:
+        """The shard's size after this group."""
+        return self.offset + self.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLine:
+    """A shard that has its final name and its manifest."""
+
+    shard: int
+    bytes: int
+    sha256: str
+    rows: int
+
+
+Line = GroupLine | CloseLine
+
+
+@dataclass(frozen=True, slots=True)
+class Journalled:
+    """A journal as read back.
+
+    Attributes:
+        key: what was run.
+        lines: every line that can be believed, in order.
+        size: bytes of the journal that they fill.
+    """
+
+    key: Mapping[str, Any]
+    lines: tuple[Line, ...]
+    size: int
+
+
+class Journal:
+    """An append-only journal; each line is one write."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def create(cls, path: Path, key: Mapping[str, object]) -> Self:
+        """Begin a journal in place of any that was there."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing_errors(path):
+            flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND
+            journal = cls(path, os.open(path, flags, 0o644))
+        journal._put({"kind": "begin", "key": dict(key)})
+        journal.sync()
+        fsync_directory(path.parent)
+        return journal
+
+    @classmethod
+    def reopen(cls, path: Path, size: int) -> Self:
+        """Go on after the first `size` bytes; the rest is cut off."""
+        with writing_errors(path):
+            os.truncate(path, size)
+            return cls(path, os.open(path, os.O_WRONLY | os.O_APPEND))
+
+    def append(self, line: Line) -> None:
+        """Add one line, not yet synced."""
+        record = asdict(line)
+        if isinstance(line, GroupLine):
+            record["metadata"] = base64.b64encode(line.metadata).decode()
+        self._put({"kind": "group" if isinstance(line, GroupLine) else "close", **record})
+
+    def sync(self) -> None:
+        """Return when every line is on disk."""
+        with writing_errors(self.path):
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Close without syncing."""
+        os.close(self._descriptor)
+
+    def _put(self, record: Mapping[str, object]) -> None:
+        text = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
+        line = b"%08x %s\n" % (zlib.crc32(text), text)
+        with writing_errors(self.path):
+            if os.write(self._descriptor, line) != len(line):
+                raise OSError(28, "the line was cut short")
+
+
+def read_journal(path: Path) -> Journalled | None:
+    """Read a journal up to its first bad line; None where not even the first line is whole."""
+    records: list[dict[str, Any]] = []
+    size = 0
+    with path.open("rb") as source:
+        for line in source:
+            record = _believed(line)
+            if record is None:
+                break
+            records.append(record)
+            size += len(line)
+    if not records or records[0].get("kind") != "begin":
+        return None
+    return Journalled(records[0]["key"], tuple(_line(record) for record in records[1:]), size)
+
+
+def _believed(line: bytes) -> dict[str, Any] | None:
+    if not line.endswith(b"\n") or line[:8] != b"%08x" % zlib.crc32(line[9:-1]):
+        return None
+    record: dict[str, Any] = json.loads(line[9:])
+    return record
+
+
+def _line(record: Mapping[str, Any]) -> Line:
+    values = {name: value for name, value in record.items() if name != "kind"}
+    if record["kind"] == "close":
+        return CloseLine(**values)
+    values["metadata"] = base64.b64decode(values["metadata"])
+    if values["precursor_mz"] is not None:
+        values["precursor_mz"] = tuple(values["precursor_mz"])
+    return GroupLine(**values)
