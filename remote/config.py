@@ -1,0 +1,123 @@
+"""YAML and environment into values: the only reader of either on the controller's side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from remote.errors import ConfigInvalid, UsageError
+from remote.model import HostConfig, Limits
+from remote.schema import nearest, read_yaml
+
+HOSTS_FILE = Path("configs/hosts.yaml")
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What `configs/hosts.yaml` says; empty where there is none.
+
+    `hosts` are complete but for `reason`, which whoever chooses one fills in.
+    """
+
+    path: Path
+    default_host: str | None = None
+    hosts: Mapping[str, HostConfig] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _LimitsEntry:
+    memory: int | None = field(default=None, metadata={"bytes": True, "min": 256 << 20})
+    cpus: float | None = field(default=None, metadata={"min": 0.1})
+    pids: int = field(default=4096, metadata={"min": 64})
+    shm: int = field(default=_GIB, metadata={"bytes": True, "min": 64 << 20})
+    network: bool = False
+
+    def limits(self) -> Limits:
+        return Limits(self.memory, self.cpus, self.pids, self.shm, self.network)
+
+
+@dataclass(frozen=True, slots=True)
+class _HostEntry:
+    destination: str | None = None
+    runtime: Literal["docker", "process"] = "docker"
+    state_dir: Path | None = None
+    docker_binary: str | None = None
+    base_image: str = "python:3.11-slim"
+    limits: _LimitsEntry = field(default_factory=_LimitsEntry)
+
+
+@dataclass(frozen=True, slots=True)
+class _HostsFile:
+    default_host: str | None = None
+    hosts: Mapping[str, _HostEntry] = field(default_factory=dict)
+
+
+def load(project_root: Path) -> Config:
+    """The configuration of the checkout at `project_root`.
+
+    Raises:
+        ConfigInvalid: the file is broken; `problem` lists every fault with its path.
+    """
+    path = project_root / HOSTS_FILE
+    if not path.exists():
+        return Config(path)
+    read = read_yaml(path, _HostsFile)
+    if read.default_host is not None and read.default_host not in read.hosts:
+        raise ConfigInvalid(
+            f'{path}: default_host: no host is named "{read.default_host}"'
+            f"{nearest(read.default_host, read.hosts)}",
+            hint="Name one of the hosts below it, or leave default_host out.",
+        )
+    return Config(path, read.default_host, {n: _host(n, e) for n, e in read.hosts.items()})
+
+
+def with_limits(host: HostConfig, *, memory: int | None, cpus: float | None) -> HostConfig:
+    """`host` with the limits that were given on the command line in place of its own."""
+    limits = host.limits
+    if memory is not None:
+        limits = replace(limits, memory_bytes=memory)
+    if cpus is not None:
+        limits = replace(limits, cpus=cpus)
+    return replace(host, limits=limits)
+
+
+def state_dir() -> Path:
+    """Where this machine keeps runs, environments and logs: $WORKHORSE_HOME or ~/.workhorse.
+
+    Raises:
+        UsageError: $WORKHORSE_HOME is not an absolute path.
+    """
+    named = os.environ.get("WORKHORSE_HOME")
+    if not named:
+        return Path.home() / ".workhorse"
+    path = Path(named).expanduser()
+    if not path.is_absolute():
+        raise UsageError(
+            f'WORKHORSE_HOME is "{named}", which is not an absolute path',
+            hint="Set it to a full path, or unset it.",
+        )
+    return path
+
+
+def environment() -> dict[str, str]:
+    """A copy of this process's environment, for the programs it starts."""
+    return dict(os.environ)
+
+
+def _host(name: str, entry: _HostEntry) -> HostConfig:
+    local = entry.destination is None
+    return HostConfig(
+        name=name,
+        transport="local" if local else "ssh",
+        runtime=entry.runtime,
+        reason="",
+        state_dir=entry.state_dir or (state_dir() if local else Path("~/.workhorse")),
+        destination=entry.destination,
+        docker_binary=entry.docker_binary,
+        base_image=entry.base_image,
+        limits=entry.limits.limits(),
+    )
