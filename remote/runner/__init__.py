@@ -1,0 +1,1 @@
+"""Inside the run: executes the run directory's notebook and says how it ended."""

@@ -1,0 +1,58 @@
+"""outcome.json: the last thing a runner writes, and the proof that it ended by itself."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from remote.runner.ending import Ending
+from remote.runner.watch import MemoryWatch
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC, milliseconds, with a Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def cores() -> int:
+    """The processors this process may use: not the machine's where it has fewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def packages() -> dict[str, str]:
+    """Every installed distribution by name."""
+    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def outcome(
+    ending: Ending, started: datetime, finished: datetime, memory: MemoryWatch
+) -> Mapping[str, Any]:
+    """The content of outcome.json (schema 1). Times UTC, sizes bytes, seconds wall clock."""
+    return {
+        "schema": 1,
+        "state": ending.state.value,
+        "exit_code": ending.exit_code,
+        "error": ending.failure.as_json() if ending.failure else None,
+        "started_at": iso(started),
+        "finished_at": iso(finished),
+        "seconds": round((finished - started).total_seconds(), 3),
+        "cells": ending.cells,
+        "cells_run": ending.cells_run,
+        "peak_memory_bytes": memory.peak_bytes,
+        "memory_limit_bytes": memory.limit_bytes,
+        "oom_kills": memory.oom_kills,
+        "signal": ending.signal,
+        "packages": packages(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "hostname": platform.node(),
+        "cores": cores(),
+    }
