@@ -1,0 +1,60 @@
+"""A run from request to sealed folder: build, push, stage, launch, watch, collect, seal."""
+
+from __future__ import annotations
+
+from remote.hosts.connect import Host, connect
+from remote.image.place import place
+from remote.model import Clock, Listener, Run, RunRequest, SealedRun
+from remote.run.finish import finish
+from remote.run.launch import Reserved, check_disk, launch, reserved
+from remote.run.provenance import git_facts
+from remote.run.stage import stage
+from remote.run.steps import Steps
+from remote.run.watch import watch
+
+
+def execute(request: RunRequest, listener: Listener, *, clock: Clock) -> SealedRun:
+    """Run a checked request to its sealed folder.
+
+    A run that ended badly is sealed under `.failed/`; `outcome` tells. Interrupting the
+    controller once the run is launched leaves the run alive; before, nothing is left.
+
+    Raises:
+        WorkhorseError: the run was not started (nothing is left of it), or it cannot be
+            watched or collected (the host keeps it).
+    """
+    with connect(request.host) as host:
+        run = start(host, request, listener, clock)
+        return see_to_the_end(host, run, request, listener, clock)
+
+
+def start(host: Host, request: RunRequest, listener: Listener, clock: Clock) -> Run:
+    """Everything up to launch. What is raised on the way leaves nothing behind."""
+    steps = Steps(listener)
+    check_disk(host, request.results_root)
+    host.runtime.effective_limits(request.host.limits)
+    with reserved(host, request, clock) as reservation:
+        return _start(host, request, reservation, steps)
+
+
+def see_to_the_end(
+    host: Host, run: Run, request: RunRequest, listener: Listener, clock: Clock
+) -> SealedRun:
+    """Watch a run that is under way, then collect and seal it."""
+    steps = Steps(listener)
+    with steps.step("run", run.id):
+        outcome = watch(host, run, listener)
+    return finish(
+        host, run.id, outcome, request.results_root, listener, clock, steps.timings["run"]
+    )
+
+
+def _start(host: Host, request: RunRequest, reservation: Reserved, steps: Steps) -> Run:
+    git = git_facts(request.project.root)
+    with steps.step("build") as say:
+        placed = place(host, request.project, say)
+    with steps.step("stage") as say:
+        staged = stage(host, request.parameters, say)
+    with steps.step("launch", reservation.claim.id):
+        timings = dict(steps.timings)
+        return launch(host, request, reservation, placed, staged, git, timings)

@@ -1,0 +1,157 @@
+"""Launch: the run's directory on the host, run.json, the notebook; then the runtime starts it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from remote.errors import DiskTooSmall, HostRefused, IntegrityFailure
+from remote.hosts.connect import Host
+from remote.hosts.runtime import LaunchPlan
+from remote.model import Clock, PlacedImage, Run, RunRequest, Staged
+from remote.results import claim as claims
+from remote.run.spec import run_spec
+
+# Free disk below which a run is refused: on the host for its output, and for a first build.
+RUN_BYTES = 512 << 20
+BUILD_BYTES = 2 << 30
+_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """An id that is ours in the results directory and on the host."""
+
+    claim: claims.Claim
+    directory: Path
+    created_at: datetime
+
+
+def check_disk(host: Host, results_root: Path, *, needed: int = RUN_BYTES) -> None:
+    """Refuse early where host or results directory lack space.
+
+    Raises:
+        DiskTooSmall: with the place and both figures.
+    """
+    building = not host.transport.names(host.layout.environments)
+    on_host = BUILD_BYTES if building and host.config.runtime == "process" else needed
+    for path, bytes_needed in ((host.config.state_dir, on_host), (results_root, needed)):
+        free = host.transport.free_bytes(path)
+        if free < bytes_needed:
+            raise DiskTooSmall(
+                f"{path}: {free / 2**30:.2f} GiB are free, a run needs "
+                f"{bytes_needed / 2**30:.2f} GiB",
+                hint="free some disk; `remote hosts prune` removes old environments and caches",
+            )
+
+
+@contextmanager
+def reserved(host: Host, request: RunRequest, clock: Clock) -> Iterator[Reserved]:
+    """Claim an id here and on the host; both are given back if the body raises."""
+    reservation = _reserve(host, request, clock)
+    try:
+        yield reservation
+    except BaseException:
+        host.runtime.remove(reservation.claim.id, reservation.directory)
+        host.transport.remove(reservation.directory)
+        _give_back(reservation.claim)
+        raise
+
+
+def launch(
+    host: Host,
+    request: RunRequest,
+    reservation: Reserved,
+    placed: PlacedImage,
+    staged: Staged,
+    git: dict[str, object] | None,
+    timings: dict[str, float],
+) -> Run:
+    """Start the run; it goes on without the controller.
+
+    Raises:
+        HostRefused: the host cannot start it.
+        IntegrityFailure: the notebook is not the one that was checked.
+        MemoryTooSmall: more memory was asked than the host has.
+    """
+    plan = launch_plan(host, request, reservation, placed, staged)
+    places = host.runtime.places(plan.directory, plan.cache)
+    host.runtime.prepare(plan)
+    spec = run_spec(request, plan, places, staged, reservation.created_at, git, timings)
+    notebook = request.notebook.read_bytes()
+    _check_notebook(request, notebook)
+    host.transport.write(plan.directory / "notebook.ipynb", notebook)
+    host.transport.write(plan.directory / "run.json", json.dumps(spec, indent=1).encode())
+    host.runtime.start(plan)
+    return Run(
+        id=plan.id,
+        uuid=plan.uuid,
+        attempt=1,
+        host=host.config,
+        directory=plan.directory,
+        created_at=reservation.created_at,
+    )
+
+
+def launch_plan(
+    host: Host,
+    request: RunRequest,
+    reservation: Reserved,
+    placed: PlacedImage,
+    staged: Staged,
+) -> LaunchPlan:
+    """All that the runtime is told, as a value."""
+    return LaunchPlan(
+        id=reservation.claim.id,
+        uuid=reservation.claim.uuid,
+        placed=placed,
+        directory=reservation.directory,
+        results_root=request.results_root.resolve(),
+        cache=host.layout.kernel_cache(
+            host.config.runtime, Path(placed.environment).name.rpartition(":")[2], placed.digests
+        ),
+        notebooks=host.layout.notebooks(placed.digests) / "notebooks",
+        inputs=staged.inputs,
+        limits=host.runtime.effective_limits(request.host.limits),
+    )
+
+
+def _reserve(host: Host, request: RunRequest, clock: Clock) -> Reserved:
+    others = [path.stem for path in request.project.notebooks.glob("*.ipynb")]
+    for _ in range(_TRIES):
+        known = host.transport.names(host.layout.runs)
+        claim = claims.claim(request.notebook_name, request.results_root, clock, known, others)
+        directory = host.layout.run(claim.id)
+        try:
+            host.transport.make_directory(directory, exclusive=True)
+        except FileExistsError:  # another project took the id in this moment
+            _give_back(claim)
+            continue
+        except BaseException:
+            _give_back(claim)
+            raise
+        return Reserved(claim, directory, clock())
+    raise HostRefused(
+        f"{host.config.name}: no free run id for {request.notebook_name}",
+        hint="many runs of this notebook are being started at once; try again",
+    )
+
+
+def _give_back(claim: claims.Claim) -> None:
+    """Undo a claim that nothing was staged under."""
+    with suppress(OSError):
+        claim.path.rmdir()
+        claims.record_of(claim.path).unlink()
+
+
+def _check_notebook(request: RunRequest, notebook: bytes) -> None:
+    if hashlib.sha256(notebook).hexdigest() != request.notebook_sha256:
+        raise IntegrityFailure(
+            f"{request.notebook} was changed while the run was being prepared",
+            hint="save it and start the run again",
+        )
