@@ -19,9 +19,6 @@ from typing import Protocol, Self, TypeAlias
 
 from remote.errors import DiskTooSmall, OutputBusy, ResultsUnusable
 
-_BLOCK_BYTES = 1 << 20
-
-
 Bytes: TypeAlias = bytes | bytearray | memoryview
 
 
@@ -69,25 +66,10 @@ def canonical_digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def file_blocks(path: Path, stop: int | None = None) -> Iterator[memoryview]:
-    """The bytes [0, stop) of a file in blocks; one buffer is reused for all of them."""
-    buffer = memoryview(bytearray(_BLOCK_BYTES))
-    left = path.stat().st_size if stop is None else stop
-    with path.open("rb", buffering=0) as source:
-        while left > 0:
-            count = source.readinto(buffer[: min(left, _BLOCK_BYTES)])
-            if not count:
-                return
-            left -= count
-            yield buffer[:count]
-
-
 def sha256_file(path: Path) -> str:
     """SHA-256 (hex) of a whole file, streamed."""
-    digest = hashlib.sha256()
-    for block in file_blocks(path):
-        digest.update(block)
-    return digest.hexdigest()
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 class HashingFile:

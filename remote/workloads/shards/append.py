@@ -7,19 +7,54 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
-from remote.errors import IntegrityFailure
-from remote.workloads.durable import HashingFile, file_blocks, publish
+from remote.workloads.durable import Digest, HashingFile, publish
 from remote.workloads.shards.encode import EncodedGroup
 from remote.workloads.shards.footer import MAGIC, MAX_ROW_GROUPS, Footer, placed
-from remote.workloads.shards.thrift import Struct
 
 
 def partial_path(final: Path) -> Path:
     """Where a shard lies until it is whole."""
     return final.with_name(f".{final.name}.partial")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPrefix:
+    """The first `size` bytes of an unfinished shard, and their digest."""
+
+    size: int
+    digest: Digest
+
+
+def longest_prefix(partial: Path, ends: Sequence[tuple[int, str]]) -> list[CheckedPrefix]:
+    """How much of an unfinished shard is as it was written.
+
+    Args:
+        ends: sizes, not decreasing, with the SHA-256 (hex) that the file had at each.
+
+    Returns:
+        One entry for each of the first ends whose digest is right.
+    """
+    found: list[CheckedPrefix] = []
+    if not partial.exists():
+        return found
+    digest = hashlib.sha256()
+    with partial.open("rb") as source:
+        for size, expected in ends:
+            _read_into(digest, source, size - source.tell())
+            if source.tell() != size or digest.hexdigest() != expected:
+                break
+            found.append(CheckedPrefix(size, digest.copy()))
+    return found
+
+
+def _read_into(digest: Digest, source: BinaryIO, count: int) -> None:
+    while count and (block := source.read(min(count, 1 << 20))):
+        digest.update(block)
+        count -= len(block)
 
 
 class ShardFile:
@@ -47,25 +82,16 @@ class ShardFile:
 
     @classmethod
     def reopen(
-        cls, path: Path, footer: Footer, groups: Sequence[tuple[bytes, int]], size: int, sha256: str
+        cls, path: Path, footer: Footer, groups: Sequence[tuple[bytes, int]], checked: CheckedPrefix
     ) -> Self:
-        """Go on after `groups` (encoded metadata, rows), which end at `size`.
-
-        Raises:
-            IntegrityFailure: the bytes on disk are not the ones that `sha256` was taken of.
-        """
-        partial = partial_path(path)
-        digest = hashlib.sha256()
-        for block in file_blocks(partial, size):
-            digest.update(block)
-        if digest.hexdigest() != sha256:
-            raise IntegrityFailure(
-                f"{partial} is not what the journal says: its first {size} bytes differ.",
-                hint="The file was changed or damaged; build again into another directory.",
-            )
-        shard = cls(path, footer, HashingFile(partial, size=size, digest=digest))
-        for group, rows in groups:
-            shard._record(group, rows)
+        """Go on after `groups` (encoded metadata, rows), which end where `checked` does."""
+        shard = cls(
+            path,
+            footer,
+            HashingFile(partial_path(path), size=checked.size, digest=checked.digest),
+        )
+        for metadata, rows in groups:
+            shard._record(metadata, rows)
         return shard
 
     @property
@@ -77,22 +103,23 @@ class ShardFile:
         """The digest (hex) of everything written so far."""
         return self._file.hexdigest()
 
-    def takes(self, group: EncodedGroup, limit: int) -> bool:
-        """True where the shard with this group and its footer stays within `limit` bytes."""
-        if len(self._groups) == MAX_ROW_GROUPS:
-            return False
-        metadata = len(self._placed(group))
-        footer = self._footer.size(
-            self.rows + group.rows, len(self._groups) + 1, self._groups_bytes + metadata
-        )
-        return self.size + group.data.size + footer <= limit
+    def place(self, group: EncodedGroup) -> bytes:
+        """The encoded metadata that a group that has rows gets if it is appended next."""
+        assert group.group is not None
+        return placed(group.group, self.size - len(MAGIC), len(self._groups))
 
-    def append(self, group: EncodedGroup) -> bytes:
-        """Append a group that has rows; return its encoded metadata."""
-        metadata = self._placed(group)
+    def takes(self, group: EncodedGroup, metadata: bytes, limit: int) -> bool:
+        """True where the shard with this group and its footer stays within `limit` bytes."""
+        count = len(self._groups) + 1
+        footer = self._footer.size(
+            self.rows + group.rows, count, self._groups_bytes + len(metadata)
+        )
+        return count <= MAX_ROW_GROUPS and self.size + int(group.data.size) + footer <= limit
+
+    def append(self, group: EncodedGroup, metadata: bytes) -> None:
+        """Append a group at the place that its metadata says."""
         self._file.append(memoryview(group.data))
         self._record(metadata, group.rows)
-        return metadata
 
     def finish(self) -> None:
         """Write the footer, make the file durable, and give it its final name."""
@@ -108,10 +135,6 @@ class ShardFile:
     def close(self) -> None:
         """Leave the shard unfinished."""
         self._file.close()
-
-    def _placed(self, group: EncodedGroup) -> bytes:
-        assert isinstance(group.group, Struct)
-        return placed(group.group, self.size - len(MAGIC), len(self._groups))
 
     def _record(self, metadata: bytes, rows: int) -> None:
         self._groups.append(metadata)

@@ -22,8 +22,6 @@ from remote.workloads.shards.footer import Footer, group_span
 from remote.workloads.shards.schema import Layout
 from remote.workloads.shards.thrift import Struct
 
-Values = npt.NDArray[np.generic] | pa.Array
-
 
 @dataclass(frozen=True, slots=True)
 class EncodedGroup:
@@ -34,7 +32,7 @@ class EncodedGroup:
         rows: spectra kept, 0 where all were dropped; then `data` and `group` are empty.
         data: the column chunks' bytes.
         group: the Parquet `RowGroup`, its offsets as if `data` followed a file's magic.
-        sample_ids: all ids, each followed by a line feed.
+        first_id, last_id: the sample ids at its ends, empty without rows.
         precursor_mz: least and greatest, None where no row is kept.
         stats: what cleaning counted; merges by addition.
         fingerprints: (rows,) uint64.
@@ -46,7 +44,8 @@ class EncodedGroup:
     rows: int
     data: pa.Buffer
     group: Struct | None
-    sample_ids: bytes
+    first_id: str
+    last_id: str
     precursor_mz: tuple[float, float] | None
     stats: Mapping[str, object]
     fingerprints: npt.NDArray[np.uint64]
@@ -86,7 +85,8 @@ class Encoder:
             rows=len(rows),
             data=file.slice(start, stop - start),
             group=group,
-            sample_ids=id_lines(self._ids(rows)),
+            first_id=self._id(rows, 0),
+            last_id=self._id(rows, -1),
             precursor_mz=(float(precursor.min()), float(precursor.max())),
             stats=rows.stats,
             fingerprints=rows.fingerprints,
@@ -119,6 +119,9 @@ class Encoder:
         numbers = pa.array(rows.source_row).cast(pa.string())
         return pc.binary_join_element_wise(f"{self.stems[rows.input_index]}:", numbers, "")
 
+    def _id(self, rows: CleanRows, at: int) -> str:
+        return f"{self.stems[rows.input_index]}:{rows.source_row[at]}"
+
     def _parquet(self, table: pa.Table) -> pa.Buffer:
         sink = pa.BufferOutputStream()
         with pq.ParquetWriter(
@@ -145,18 +148,12 @@ class Encoder:
             0,
             pa.py_buffer(b""),
             None,
-            b"",
+            "",
+            "",
             None,
             rows.stats,
             rows.fingerprints,
         )
-
-
-def id_lines(ids: pa.Array) -> bytes:
-    """Sample ids as UTF-8 lines: what `sample_ids_sha256` is the digest of."""
-    joined = pc.binary_join_element_wise(ids.cast(pa.string()), pa.scalar(""), "\n")
-    buffers = joined.buffers()
-    return b"" if buffers[2] is None else buffers[2].to_pybytes()
 
 
 def _lists(offsets: pa.Array, values: npt.NDArray[np.floating], kind: pa.ListType) -> pa.Array:
@@ -178,6 +175,6 @@ def _column(field: pa.Field, rows: CleanRows) -> pa.Array:
     return pa.array(values, from_pandas=field.nullable).cast(field.type)
 
 
-def _names(values: Values) -> pa.Array:
-    plain = values if isinstance(values, pa.Array) else pa.array(values.tolist())
+def _names(values: npt.NDArray[np.generic] | pa.Array) -> pa.Array:
+    plain = pa.array(values.tolist()) if isinstance(values, np.ndarray) else values
     return plain.cast(pa.string()).dictionary_encode()

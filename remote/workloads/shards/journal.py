@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 from remote.workloads.durable import fsync_directory, writing_errors
@@ -31,12 +32,13 @@ class GroupLine:
         shard: the index of its shard.
         input_index, row_start, row_stop: the source rows it covers.
         rows: spectra written; 0 where all were dropped, and then nothing was appended.
-        offset, bytes: where its column chunks lie in the shard.
+        offset, size: where its column chunks lie in the shard.
         prefix_sha256: digest of the shard up to its end.
         metadata: its encoded Parquet metadata.
         first_id, last_id: the sample ids at its ends, empty without rows.
         precursor_mz: least and greatest.
         stats: what cleaning counted.
+        fingerprints_crc: CRC-32 of the group's part of the fingerprints file.
     """
 
     shard: int
@@ -45,18 +47,19 @@ class GroupLine:
     row_stop: int
     rows: int
     offset: int
-    bytes: int
+    size: int
     prefix_sha256: str
     metadata: bytes
     first_id: str
     last_id: str
     precursor_mz: tuple[float, float] | None
     stats: Mapping[str, Any]
+    fingerprints_crc: int
 
     @property
     def end(self) -> int:
         """The shard's size after this group."""
-        return self.offset + self.bytes
+        return self.offset + self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class CloseLine:
     """A shard that has its final name and its manifest."""
 
     shard: int
-    bytes: int
+    size: int
     sha256: str
     rows: int
 
@@ -79,12 +82,12 @@ class Journalled:
     Attributes:
         key: what was run.
         lines: every line that can be believed, in order.
-        size: bytes of the journal that they fill.
+        ends: where each of them ends in the journal; the first entry is the key's end.
     """
 
     key: Mapping[str, Any]
     lines: tuple[Line, ...]
-    size: int
+    ends: tuple[int, ...]
 
 
 class Journal:
@@ -107,11 +110,21 @@ class Journal:
         return journal
 
     @classmethod
-    def reopen(cls, path: Path, size: int) -> Self:
-        """Go on after the first `size` bytes; the rest is cut off."""
+    def reopen(cls, path: Path) -> Self:
+        """Go on at the end of a journal that holds whole lines only."""
         with writing_errors(path):
-            os.truncate(path, size)
             return cls(path, os.open(path, os.O_WRONLY | os.O_APPEND))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def append(self, line: Line) -> None:
         """Add one line, not yet synced."""
@@ -140,17 +153,19 @@ class Journal:
 def read_journal(path: Path) -> Journalled | None:
     """Read a journal up to its first bad line; None where not even the first line is whole."""
     records: list[dict[str, Any]] = []
-    size = 0
+    ends: list[int] = []
     with path.open("rb") as source:
         for line in source:
             record = _believed(line)
             if record is None:
                 break
             records.append(record)
-            size += len(line)
+            ends.append((ends[-1] if ends else 0) + len(line))
     if not records or records[0].get("kind") != "begin":
         return None
-    return Journalled(records[0]["key"], tuple(_line(record) for record in records[1:]), size)
+    return Journalled(
+        records[0]["key"], tuple(_line(record) for record in records[1:]), tuple(ends)
+    )
 
 
 def _believed(line: bytes) -> dict[str, Any] | None:

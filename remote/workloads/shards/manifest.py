@@ -1,0 +1,178 @@
+"""The manifests: what a shard, and a dataset, says about itself.
+
+Everything outside the `run` blocks is the same for equal input, settings and software, whoever
+ran it, whenever, with whatever number of workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from remote.errors import IntegrityFailure
+from remote.workloads.durable import Digest, canonical_digest
+from remote.workloads.shards.journal import GroupLine
+from remote.workloads.shards.schema import SCHEMA_VERSION, Layout
+
+
+@dataclass(frozen=True, slots=True)
+class ShardNames:
+    """Where the shards of a run lie, and what they are called."""
+
+    root: Path
+    split: str
+    run_id: str
+
+    def shard(self, index: int) -> Path:
+        """The final path of a shard."""
+        return self.root / self.split / f"shard_{self.run_id}_{index:05d}.parquet"
+
+    def manifest(self, index: int) -> Path:
+        """The path of its manifest."""
+        return self.shard(index).with_suffix(".manifest.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What all manifests of a run share."""
+
+    dataset: str
+    split: str
+    run_id: str
+    config_digest: str
+    created_at: datetime
+    inputs: tuple[str, ...]
+
+
+def shard_manifest(
+    identity: Identity,
+    path: Path,
+    index: int,
+    lines: Sequence[GroupLine],
+    sha256: str,
+    dropped: Mapping[str, int],
+) -> dict[str, Any]:
+    """The manifest of a finished shard, from what its row groups said."""
+    written = [line for line in lines if line.rows]
+    precursors = [line.precursor_mz for line in written if line.precursor_mz]
+    rows = sum(line.rows for line in written)
+    return {
+        "dataset": identity.dataset,
+        "split": identity.split,
+        "shard_index": index,
+        "file": path.name,
+        "num_samples": rows,
+        "schema_version": SCHEMA_VERSION,
+        "checksum": f"sha256:{sha256}",
+        "file_size_bytes": path.stat().st_size,
+        "first_sample_id": written[0].first_id,
+        "last_sample_id": written[-1].last_id,
+        "source_ranges": source_ranges(lines, identity.inputs),
+        "dropped": dict(dropped),
+        "row_groups": [{"offset": x.offset, "bytes": x.size, "rows": x.rows} for x in written],
+        "min_precursor_mz": min(low for low, _ in precursors),
+        "max_precursor_mz": max(high for _, high in precursors),
+        "sample_ids_sha256": sample_ids_sha256(path, rows),
+        "config_digest": identity.config_digest,
+        "run": {"run_id": identity.run_id, "created_at": timestamp(identity.created_at)},
+    }
+
+
+def source_ranges(lines: Iterable[GroupLine], inputs: Sequence[str]) -> list[dict[str, Any]]:
+    """The source rows that the row groups cover, dropped rows included, joined where they touch."""
+    ranges: list[dict[str, Any]] = []
+    for line in lines:
+        name = inputs[line.input_index]
+        last = ranges[-1] if ranges else None
+        if last and last["input"] == name and last["row_stop"] == line.row_start:
+            last["row_stop"] = line.row_stop
+        else:
+            entry = {"input": name, "row_start": line.row_start, "row_stop": line.row_stop}
+            ranges.append(entry)
+    return ranges
+
+
+def sample_ids_sha256(path: Path, rows: int) -> str:
+    """SHA-256 of a shard's sample ids as UTF-8 lines, read back from the file.
+
+    Raises:
+        IntegrityFailure: the file does not hold `rows` of them.
+    """
+    digest: Digest = hashlib.sha256()
+    found = 0
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for group in range(file.num_row_groups):
+            ids = file.read_row_group(group, columns=["sample_id"], use_threads=False)[0]
+            found += len(ids)
+            for chunk in ids.chunks:
+                digest.update(_lines(chunk))
+    if found != rows:
+        raise IntegrityFailure(
+            f"{path} holds {found} spectra, {rows} were written to it.",
+            hint="The disk may be failing; build again into another directory.",
+        )
+    return digest.hexdigest()
+
+
+def _lines(ids: pa.Array) -> bytes:
+    data = pc.binary_join_element_wise(ids, "", "\n").buffers()[2]
+    return b"" if data is None else bytes(data.to_pybytes())
+
+
+@dataclass(frozen=True, slots=True)
+class InputRecord:
+    """One input as the dataset manifest describes it."""
+
+    name: str
+    sha256: str
+    rows: int
+    chunks: Mapping[str, Any]
+    dtypes: Mapping[str, str]
+
+
+def dataset_hash(shards: Iterable[Mapping[str, Any]]) -> str:
+    """SHA-256 over the shards' checksums in order."""
+    return f"sha256:{canonical_digest([shard['checksum'] for shard in shards])}"
+
+
+def schema_record(layout: Layout) -> dict[str, Any]:
+    """The columns of the shards, and those that no input could fill."""
+    fields = []
+    for field in layout.schema:
+        described = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+        entry = {"name": field.name, "type": str(field.type), "nullable": field.nullable}
+        fields.append({**entry, **described})
+    return {"version": SCHEMA_VERSION, "columns": fields, "left_out": list(layout.left_out)}
+
+
+def shard_entry(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A shard as the dataset manifest lists it; `file` is relative to the dataset's root."""
+    return {
+        "file": f"{manifest['split']}/{manifest['file']}",
+        "num_samples": manifest["num_samples"],
+        "file_size_bytes": manifest["file_size_bytes"],
+        "checksum": manifest["checksum"],
+    }
+
+
+def splits_record(shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Shards and spectra by split."""
+    splits: dict[str, dict[str, int]] = {}
+    for shard in shards:
+        entry = splits.setdefault(shard["split"], {"num_shards": 0, "num_samples": 0})
+        entry["num_shards"] += 1
+        entry["num_samples"] += shard["num_samples"]
+    return splits
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

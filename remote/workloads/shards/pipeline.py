@@ -1,0 +1,103 @@
+"""Source ranges to encoded row groups: what a task does, and how its results become groups.
+
+A task reads one range of one input, cuts it at row-group bounds, and cleans and encodes each
+group it has whole. The parts of a group that two tasks share come back clean and are joined and
+encoded on the ordered side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from remote.workloads.shards.blocks import ROW_GROUP_ROWS, CleanRows, RawRows, join
+from remote.workloads.shards.encode import EncodedGroup
+from remote.workloads.shards.plan import Task
+from remote.workloads.shards.source import Source
+
+Part = EncodedGroup | CleanRows
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done with a task.
+
+    Attributes:
+        sources: the inputs, by index.
+        stops: by input, the row after the last one of the build.
+        clean: raw to clean rows.
+        encode: clean rows of one whole group to its bytes.
+    """
+
+    sources: Sequence[Source]
+    stops: Mapping[int, int]
+    clean: Callable[[RawRows], CleanRows]
+    encode: Callable[[CleanRows], EncodedGroup]
+
+    def __call__(self, task: Task) -> list[Part]:
+        """Read, clean and encode the rows of a task."""
+        raw = self.sources[task.input_index].read(task.row_start, task.row_stop)
+        parts: list[Part] = []
+        for start, stop in group_cuts(task.row_start, task.row_stop):
+            rows = self.clean(_rows(raw, start, stop))
+            whole = (start, stop) == self.group(task.input_index, start)
+            parts.append(self.encode(rows) if whole else rows)
+        return parts
+
+    def group(self, input_index: int, row: int) -> tuple[int, int]:
+        """The source rows of the row group that `row` belongs to."""
+        start = row - row % ROW_GROUP_ROWS
+        return start, min(start + ROW_GROUP_ROWS, self.stops[input_index])
+
+    def groups(self, results: Iterable[Sequence[Part]]) -> Iterator[EncodedGroup]:
+        """Encoded row groups in source order, from the results of consecutive tasks."""
+        pending: list[CleanRows] = []
+        for part in (part for result in results for part in result):
+            if isinstance(part, EncodedGroup):
+                yield part
+                continue
+            pending.append(part)
+            _, stop = self.group(part.input_index, part.row_start)
+            if part.row_stop == stop:
+                yield self.encode(join(pending))
+                pending = []
+
+
+def group_cuts(row_start: int, row_stop: int) -> Iterator[tuple[int, int]]:
+    """Cut a range of source rows at the bounds of row groups."""
+    while row_start < row_stop:
+        stop = min(row_start - row_start % ROW_GROUP_ROWS + ROW_GROUP_ROWS, row_stop)
+        yield row_start, stop
+        row_start = stop
+
+
+def remaining(tasks: Iterable[Task], after: tuple[int, int]) -> Iterator[Task]:
+    """What is left of the tasks after (input index, row) is reached."""
+    input_index, row = after
+    for task in tasks:
+        if task.input_index > input_index:
+            yield task
+        elif task.input_index == input_index and task.row_stop > row:
+            yield replace(task, row_start=max(task.row_start, row))
+
+
+def stops(tasks: Iterable[Task]) -> dict[int, int]:
+    """By input, the row after the last one that the tasks cover."""
+    found: dict[int, int] = {}
+    for task in tasks:
+        found[task.input_index] = max(found.get(task.input_index, 0), task.row_stop)
+    return found
+
+
+def _rows(raw: RawRows, start: int, stop: int) -> RawRows:
+    """Rows [start, stop) of a block, without copying."""
+    low, high = start - raw.row_start, stop - raw.row_start
+    if (low, high) == (0, len(raw)):
+        return raw
+    return replace(
+        raw,
+        row_start=start,
+        mz=raw.mz[low:high],
+        intensity=raw.intensity[low:high],
+        columns={name: values[low:high] for name, values in raw.columns.items()},
+    )

@@ -1,0 +1,166 @@
+"""What was asked of a build, checked and with every default filled in."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypedDict
+
+from remote.errors import InputUnusable, UsageError
+from remote.workloads.shards.context import default_run_id
+from remote.workloads.shards.schema import MzPrecision
+from remote.workloads.shards.settings import MODES, BuildSettings, Execution, Mode, Split
+from remote.workloads.shards.tasks import usable_cores
+
+Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
+Clock = Callable[[], datetime]
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+class Options(TypedDict, total=False):
+    """What can be set beside the config's keys; a figure left out or None is the mode's own.
+
+    Keys:
+        split: the folder and label of the shards.
+        mode: which figures are the defaults.
+        mz_precision: "float64" or "float32".
+        num_workers, batch_size, checkpoint_interval: see `settings.Execution`.
+        checkpoint: False to keep no journal.
+        resume: go on with an unfinished build of the same output root.
+        run_id: what shard names carry.
+        sample_spectra: size of the sample that is made where no input is named.
+        skip_preflight, min_memory_gb, min_disk_gb: the checks before work starts.
+        config_file: name of the config that the settings came from.
+        clock: where times come from.
+    """
+
+    split: Split
+    mode: Mode
+    mz_precision: MzPrecision
+    num_workers: int | None
+    batch_size: int | None
+    checkpoint_interval: int | None
+    checkpoint: bool
+    resume: bool
+    run_id: str | None
+    sample_spectra: int
+    skip_preflight: bool
+    min_memory_gb: float
+    min_disk_gb: float
+    config_file: str | None
+    clock: Clock
+
+
+def utc_now() -> datetime:
+    """The clock that is used unless another is given."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A build as it will be run. `inputs` is empty where a sample is to be made."""
+
+    inputs: tuple[Path, ...]
+    output_root: Path
+    settings: BuildSettings
+    split: Split
+    mode: Mode
+    mz_precision: MzPrecision
+    run_id: str
+    limit: int
+    execution: Execution
+    resume: bool
+    sample_spectra: int
+    skip_preflight: bool
+    min_memory_gb: float
+    min_disk_gb: float
+    config_file: str | None
+    clock: Clock
+    created_at: datetime
+
+
+def make_request(
+    settings: BuildSettings, inputs: Inputs, output_root: str | os.PathLike[str] | None, o: Options
+) -> Request:
+    """Fill in the defaults and check what can be checked without opening anything.
+
+    Raises:
+        UsageError: no output root, or a figure or id that cannot be.
+        InputUnusable: two inputs of the same stem.
+    """
+    mode = o.get("mode", "local")
+    defaults = MODES[mode]
+    clock = o.get("clock", utc_now)
+    now = clock()
+    root = output_root or settings.output_root
+    if not root:
+        raise UsageError("No output root is given.", hint="Name one with --output-root DIR.")
+    run_id = o.get("run_id") or default_run_id(now)
+    if not _RUN_ID.fullmatch(run_id):
+        raise UsageError(
+            f"The run id {run_id!r} cannot be part of a file name.",
+            hint="Use letters, digits, '_', '.' and '-'; begin with a letter or digit.",
+        )
+    workers = o.get("num_workers") or min(usable_cores(), defaults.max_workers)
+    execution = Execution(
+        workers=_positive("num_workers", workers),
+        batch_size=_positive("batch_size", o.get("batch_size") or defaults.batch_size),
+        checkpoint_interval=_positive(
+            "checkpoint_interval", o.get("checkpoint_interval") or defaults.checkpoint_interval
+        ),
+        checkpoint=o.get("checkpoint", True),
+    )
+    return Request(
+        inputs=_paths(inputs, settings),
+        output_root=Path(root),
+        settings=settings,
+        split=o.get("split", "train"),
+        mode=mode,
+        mz_precision=o.get("mz_precision", "float64"),
+        run_id=run_id,
+        limit=settings.max_shard_size_bytes or defaults.max_shard_size_bytes,
+        execution=execution,
+        resume=o.get("resume", False),
+        sample_spectra=_positive("sample_spectra", o.get("sample_spectra", 50_000)),
+        skip_preflight=o.get("skip_preflight", False),
+        min_memory_gb=o.get("min_memory_gb", 4.0),
+        min_disk_gb=o.get("min_disk_gb", 10.0),
+        config_file=o.get("config_file"),
+        clock=clock,
+        created_at=now,
+    )
+
+
+def with_inputs(request: Request, inputs: tuple[Path, ...]) -> Request:
+    """The request with its inputs named."""
+    return replace(request, inputs=inputs)
+
+
+def _paths(inputs: Inputs, settings: BuildSettings) -> tuple[Path, ...]:
+    given: Sequence[str | os.PathLike[str]]
+    if inputs is None or inputs == "":
+        given = settings.canonical_hdf5
+    elif isinstance(inputs, (str, os.PathLike)):
+        given = [inputs]
+    else:
+        given = inputs
+    paths = tuple(Path(path) for path in given)
+    by_stem: dict[str, Path] = {}
+    for path in paths:
+        other = by_stem.setdefault(path.stem, path)
+        if other is not path:
+            raise InputUnusable(
+                f"Two inputs have the name {path.stem}: {other} and {path}.",
+                hint="Sample ids are made of the name; rename one of the files.",
+            )
+    return paths
+
+
+def _positive(name: str, value: int) -> int:
+    if value < 1:
+        raise UsageError(f"{name} is {value}; it must be at least 1.")
+    return value

@@ -1,0 +1,116 @@
+"""What can be set about a build: the keys of a sharding config, and how the work is done.
+
+`BuildSettings` is the config file's form. Everything in it that bears on the shards' bytes is
+part of the key that a resumed build compares; `Execution` bears on speed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from remote.workloads.shards.schema import SCHEMA_VERSION, MzPrecision
+
+Mode = Literal["local", "production"]
+Split = Literal["train", "val", "test"]
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """The cleaning rules. `max_precursor_mz` is inclusive."""
+
+    normalize_intensities: bool = True
+    sort_mz: bool = True
+    min_peaks: int = field(default=1, metadata={"min": 1, "max": 10_000})
+    max_precursor_mz: float = field(default=2000.0, metadata={"min": 1.0})
+    filter_nonfinite: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The quality ranker (off by default)."""
+
+    enable_ranking: bool = False
+    ranker_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """The level and the file of the log; without a file it goes to stderr."""
+
+    level: str = field(
+        default="INFO", metadata={"choices": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
+    )
+    log_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """A sharding config. Paths are relative to the working directory.
+
+    `max_shard_size_bytes` None means the mode's own; `max_spectra` counts source rows.
+    """
+
+    dataset_name: str = "msms"
+    canonical_hdf5: tuple[str, ...] = ()
+    output_root: str | None = None
+    max_shard_size_bytes: int | None = field(default=None, metadata={"min": 65_536})
+    schema_version: int = field(default=SCHEMA_VERSION, metadata={"choices": (SCHEMA_VERSION,)})
+    max_spectra: int | None = field(default=None, metadata={"min": 1})
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    quality: Quality = field(default_factory=Quality)
+    logging: Logging = field(default_factory=Logging)
+    random_seed: int = 42
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How the work is done: nothing here changes a byte of the shards.
+
+    Attributes:
+        workers: threads that read, clean and encode.
+        batch_size: the least number of rows per read.
+        checkpoint_interval: source rows between two points that outlast a power cut.
+        checkpoint: False to keep no journal; such a build cannot be resumed.
+    """
+
+    workers: int
+    batch_size: int
+    checkpoint_interval: int
+    checkpoint: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModeDefaults:
+    """The figures that a mode stands for; each can be set by itself."""
+
+    max_workers: int
+    max_shard_size_bytes: int
+    batch_size: int
+    checkpoint_interval: int
+
+
+MODES: Mapping[Mode, ModeDefaults] = {
+    "local": ModeDefaults(4, 1_000_000_000, 1_000, 5_000),
+    "production": ModeDefaults(48, 2_000_000_000, 10_000, 10_000),
+}
+
+
+def read_settings(path: Path) -> BuildSettings:
+    """Read a sharding config.
+
+    Raises:
+        ConfigInvalid: every problem of the file at once, each with its path in it.
+    """
+    from remote.schema import read_yaml
+
+    return read_yaml(path, BuildSettings)
+
+
+def preprocessing_record(settings: BuildSettings, mz_precision: MzPrecision) -> dict[str, object]:
+    """The rules as they are written into files and manifests."""
+    return {**asdict(settings.preprocessing), "mz_precision": mz_precision}

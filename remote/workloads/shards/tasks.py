@@ -1,0 +1,99 @@
+"""Running tasks: any number at a time, results in the order of the tasks.
+
+The seam is `concurrent.futures.Executor`: threads today; a process pool and a Dask client offer
+the same. Only results within the read-ahead exist at any time, so that memory is bounded by the
+workers and not by the input.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+P = ParamSpec("P")
+
+
+class SerialExecutor(Executor):
+    """Runs each call at once, in the caller's thread."""
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Call `fn`; the future is done, with its result or its error."""
+        future: Future[R] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # as an executor does; an interrupt goes on at once
+            if not isinstance(error, Exception):
+                raise
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def executor(workers: int) -> Iterator[Executor]:
+    """Threads for more than one worker, else the caller's own.
+
+    On leaving, tasks that have not begun are dropped and those under way are waited for.
+    """
+    if workers <= 1:
+        yield SerialExecutor()
+        return
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="shards")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def in_order(pool: Executor, work: Callable[[T], R], tasks: Iterable[T], ahead: int) -> Iterator[R]:
+    """Results of `work` for each task, in the order of the tasks.
+
+    At most `ahead` tasks are under way or waiting to be taken. An error of a task is raised at
+    its place in the order, after the results before it.
+    """
+    source = iter(tasks)
+    waiting: deque[Future[R]] = deque(pool.submit(work, task) for task in islice(source, ahead))
+    try:
+        while waiting:
+            result = waiting.popleft().result()
+            for task in islice(source, 1):
+                waiting.append(pool.submit(work, task))
+            yield result
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity, and the container's quota where it has one."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return max(1, min(cores, _quota() or cores))
+
+
+def _quota() -> int | None:
+    """Whole cores of a cgroup v2 or v1 CPU quota."""
+    readings: tuple[tuple[str, str | None], ...] = (
+        ("/sys/fs/cgroup/cpu.max", None),
+        ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+    )
+    for quota_file, period_file in readings:
+        words = _words(quota_file) + (_words(period_file) if period_file else [])
+        if len(words) == 2 and all(word.isdigit() for word in words) and int(words[1]):
+            return max(1, int(words[0]) // int(words[1]))
+    return None
+
+
+def _words(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="ascii").split()
+    except OSError:
+        return []
