@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from remote.config import environment
 from remote.errors import HostRefused
 from remote.hosts.layout import StateLayout
 from remote.hosts.local import LocalTransport
@@ -45,5 +46,5 @@ def connect(config: HostConfig) -> Iterator[Host]:
     from remote.hosts.docker import DockerRuntime  # noqa: PLC0415 - docker is slow to import
     from remote.hosts.engine import open_engine  # noqa: PLC0415
 
-    with open_engine(config) as engine:
+    with open_engine(config, environment()) as engine:
         yield Host(config, transport, DockerRuntime(transport, engine), layout)

@@ -1,4 +1,4 @@
-"""The process runtime's code: immutable trees on the host, keyed by their digest."""
+"""The code of a run: immutable trees on the host, keyed by their digest."""
 
 from __future__ import annotations
 
@@ -6,30 +6,42 @@ import os
 import shutil
 from pathlib import Path
 
+from remote.errors import IntegrityFailure
 from remote.hosts.connect import Host
-from remote.image.digests import NOTEBOOKS, PACKAGE, code_files
+from remote.image.digests import NOTEBOOKS, PACKAGE, code_files, tree_digest
 from remote.model import CodeDigests, Project
 
 
 def place_code(host: Host, project: Project, digests: CodeDigests) -> Path:
     """Put package and notebooks on the host if they are not there; what PYTHONPATH holds."""
     package = host.layout.package(digests)
-    _place(host, project.root / PACKAGE, package, PACKAGE)
-    _place(host, project.notebooks, host.layout.notebooks(digests), NOTEBOOKS)
+    notebooks = host.layout.notebooks(digests)
+    _place(host, project.root / PACKAGE, package, PACKAGE, digests.package)
+    _place(host, project.notebooks, notebooks, NOTEBOOKS, digests.notebooks)
     return package
 
 
-def _place(host: Host, source: Path, final: Path, name: str) -> None:
+def _place(host: Host, source: Path, final: Path, name: str, digest: str) -> None:
     """Copy under a temporary name, rename last: what is there under its final name is whole."""
     with host.transport.lock(final.with_name(f".{final.name}.lock")):
         if final.exists():
             return
         building = final.with_name(f".{final.name}.building")
         host.transport.remove(building)
+        (building / name).mkdir(parents=True)
         for path in code_files(source):
             target = building / name / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
             target.chmod(0o555 if path.stat().st_mode & 0o100 else 0o444)
             os.utime(target, (0, 0))
+        _refuse_changed(source, tree_digest(building / name), digest)
         building.rename(final)
+
+
+def _refuse_changed(source: Path, copied: str, digested: str) -> None:
+    if copied != digested:
+        raise IntegrityFailure(
+            f"{source} was changed while the run was being prepared",
+            hint="save what is being edited and start the run again",
+        )

@@ -1,0 +1,192 @@
+"""The Docker Engine of this machine: where its socket is, whether it may be used, its size."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from remote.errors import EngineUnusable
+from remote.model import HostConfig
+
+if TYPE_CHECKING:
+    import docker
+
+# The wall-clock limit of every engine call that has no longer one of its own.
+CALL_SECONDS = 30
+PING_SECONDS = 3
+_UNIX = "unix://"
+
+
+class Answer(StrEnum):
+    """What came of knocking at an engine's socket."""
+
+    ANSWERS = "answers"
+    FORBIDDEN = "may not be used by you"
+    SILENT = "does not answer"
+    MISSING = "is not there"
+    ELSEWHERE = "is not on this machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """An engine's address and what came of knocking there."""
+
+    url: str
+    answer: Answer
+
+    @property
+    def path(self) -> Path:
+        return Path(self.url.removeprefix(_UNIX))
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """The engine's real size: of the virtual machine it lives in, not of the controller."""
+
+    memory_bytes: int
+    cpus: int
+    architecture: str
+    version: str
+    rootless: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An open engine."""
+
+    client: docker.DockerClient
+    url: str
+    facts: EngineFacts
+
+
+def candidates(environment: Mapping[str, str], home: Path) -> tuple[str, ...]:
+    """Where an engine's socket may be, best first: what is named, then where products put it."""
+    named = environment.get("DOCKER_HOST") or _context_host(environment, home)
+    if named:
+        return (named,)
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    paths = [
+        Path("/var/run/docker.sock"),
+        home / ".docker/run/docker.sock",
+        home / ".orbstack/run/docker.sock",
+        home / ".colima/default/docker.sock",
+        *([Path(runtime) / "docker.sock"] if runtime else []),
+    ]
+    return tuple(f"{_UNIX}{path}" for path in paths)
+
+
+def find_engine(environment: Mapping[str, str], home: Path | None = None) -> Socket:
+    """The first socket that answers, else the one that tells most about why none does."""
+    sockets = [Socket(url, knock(url)) for url in candidates(environment, home or Path.home())]
+    order = list(Answer)
+    return min(sockets, key=lambda found: order.index(found.answer))
+
+
+def knock(url: str) -> Answer:
+    """Ping an engine, within `PING_SECONDS`, without the client library."""
+    if not url.startswith(_UNIX):
+        return Answer.ELSEWHERE
+    path = url.removeprefix(_UNIX)
+    if not Path(path).exists():
+        return Answer.MISSING
+    if not os.access(path, os.R_OK | os.W_OK):
+        return Answer.FORBIDDEN
+    try:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(PING_SECONDS)
+            link.connect(path)
+            link.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
+            status = http.client.HTTPResponse(link)
+            status.begin()
+            return Answer.ANSWERS if status.status == http.client.OK else Answer.SILENT
+    except PermissionError:
+        return Answer.FORBIDDEN
+    except (OSError, http.client.HTTPException):
+        return Answer.SILENT
+
+
+def refuse_unusable(found: Socket) -> None:
+    """Say why the docker runtime cannot serve and what to do.
+
+    Raises:
+        EngineUnusable: unless the engine answers.
+    """
+    if found.answer is Answer.ANSWERS:
+        return
+    hints = {
+        Answer.FORBIDDEN: "sudo usermod -aG docker $USER, then log in again; "
+        "or run without docker: --host local+process",
+        Answer.SILENT: "start Docker (systemctl start docker, or the Docker application); "
+        "or run without docker: --host local+process",
+        Answer.MISSING: "install and start Docker; or run without docker: --host local+process",
+        Answer.ELSEWHERE: "unset DOCKER_HOST, or `docker context use default`; "
+        "engines of other machines are reached as hosts",
+    }
+    raise EngineUnusable(
+        f"the Docker Engine at {found.url} {found.answer.value}", hint=hints[found.answer]
+    )
+
+
+@contextmanager
+def open_engine(config: HostConfig, environment: Mapping[str, str]) -> Iterator[Engine]:
+    """Connect to this machine's engine; the connection is closed at the end.
+
+    Raises:
+        EngineUnusable: none can be used.
+    """
+    found = find_engine(environment)
+    refuse_unusable(found)
+    import docker  # noqa: PLC0415 - 0.2 s to import
+    from docker.errors import DockerException  # noqa: PLC0415
+    from requests.exceptions import RequestException  # noqa: PLC0415
+
+    try:
+        client = docker.DockerClient(base_url=found.url, timeout=CALL_SECONDS, version="auto")
+    except (DockerException, RequestException) as error:
+        raise EngineUnusable(
+            f"host {config.name}: the Docker Engine at {found.url} cannot be used: {error}",
+            hint="`docker info` shows what is wrong with it",
+        ) from error
+    try:
+        yield Engine(client, found.url, facts_of(client.info()))
+    finally:
+        client.close()
+
+
+def facts_of(info: Mapping[str, Any]) -> EngineFacts:
+    """The facts in an engine's own description of itself."""
+    options = info.get("SecurityOptions") or []
+    return EngineFacts(
+        memory_bytes=int(info["MemTotal"]),
+        cpus=int(info["NCPU"]),
+        architecture=str(info["Architecture"]),
+        version=str(info["ServerVersion"]),
+        rootless=any("rootless" in option for option in options),
+    )
+
+
+def _context_host(environment: Mapping[str, str], home: Path) -> str | None:
+    """The endpoint of the docker CLI's current context, where it is not the default one."""
+    folder = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
+    name = environment.get("DOCKER_CONTEXT") or _json(folder / "config.json").get("currentContext")
+    if not name or name == "default":
+        return None
+    for path in sorted((folder / "contexts/meta").glob("*/meta.json")):
+        meta = _json(path)
+        if meta.get("Name") == name:
+            return str(meta["Endpoints"]["docker"]["Host"])
+    return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    return {}
