@@ -114,7 +114,13 @@ async def _run(
     except CellFailed as error:
         if stop.signal:
             return stopped(stop.signal, error.cell)
-        emit("cell_failed", cell=error.cell, of=len(cells.nb.cells), ename=error.ename, evalue=error.evalue)
+        emit(
+            "cell_failed",
+            cell=error.cell,
+            of=len(cells.nb.cells),
+            ename=error.ename,
+            evalue=error.evalue,
+        )
         return cell_raised(error, emit)
     except KernelDied as error:
         if stop.signal:
@@ -140,6 +146,4 @@ def _unless_unsaved(ending: Ending, file: NotebookFile) -> Ending:
     problem = f"executed.ipynb could not be saved at the end: {file.failure}"
     hint = "free disk space on the host and run again; the file holds an earlier state"
     failure = Failure(DiskTooSmall.__name__, problem, hint)
-    return replace(
-        ending, state=RunState.FAILED, exit_code=DiskTooSmall.exit_code, failure=failure
-    )
+    return replace(ending, state=RunState.FAILED, exit_code=DiskTooSmall.exit_code, failure=failure)

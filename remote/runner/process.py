@@ -79,7 +79,9 @@ class KernelProcess:
 
 
 @contextmanager
-def kernel_process(log_path: Path, cwd: Path, environment: dict[str, str]) -> Iterator[KernelProcess]:
+def kernel_process(
+    log_path: Path, cwd: Path, environment: dict[str, str]
+) -> Iterator[KernelProcess]:
     """Start a kernel; on leaving, the whole process group is gone.
 
     Raises:
@@ -128,5 +130,3 @@ def _write_connection_file(sockets: Path) -> None:
     path = sockets / "connection.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(connection), encoding="utf-8")
-
-

@@ -20,6 +20,7 @@ from ipykernel.iostream import OutStream
 from remote.runner.kernel_log import KernelLog
 
 SECONDS_BETWEEN_LOOKS = 0.1
+_SECONDS_BETWEEN_CHECKS = 0.05
 _KERNEL_PACKAGES = ("ipykernel", "IPython")
 
 
@@ -56,7 +57,24 @@ class LoggedStream(OutStream):
         caller = sys._getframe(1).f_globals.get("__name__", "")
         if caller.startswith(_KERNEL_PACKAGES):
             DescriptorEcho.catch_up()
-            super().flush()
+            self._send_now()
+
+    def _send_now(self) -> None:
+        """Have the sending thread send, and wait for it; not for one that was told to stop.
+
+        A kernel that ends flushes once more while its sending thread stops; the inherited
+        flush then waits for ten seconds.
+        """
+        sender = self.pub_thread
+        if not sender.thread.is_alive() or sender.thread is threading.current_thread():
+            self._flush()
+            return
+        sent = threading.Event()
+        sender.schedule(self._flush)
+        sender.schedule(sent.set)
+        while not sent.wait(_SECONDS_BETWEEN_CHECKS):
+            if sender._stopped or not sender.thread.is_alive():
+                return
 
 
 class DescriptorEcho(threading.Thread):
@@ -85,7 +103,9 @@ class DescriptorEcho(threading.Thread):
             text = self._decoder.decode(self._log.foreign())
             if self._log.bytes_lost > self._lost_shown:
                 self._lost_shown = self._log.bytes_lost
-                text += f"[kernel.log: {self._lost_shown:,} bytes could not be written: disk full?]\n"
+                text += (
+                    f"[kernel.log: {self._lost_shown:,} bytes could not be written: disk full?]\n"
+                )
             if text:
                 self._stream.show(text)
 

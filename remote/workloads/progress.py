@@ -98,7 +98,15 @@ def progress(stage: str, done: int, total: int | None, *, unit: str = "", **coun
     """
     rate = _meter.due(stage, done, total)
     if rate is not None:
-        emit("progress", stage=stage, done=done, total=total, unit=unit, rate=round(rate, 1), **counts)
+        emit(
+            "progress",
+            stage=stage,
+            done=done,
+            total=total,
+            unit=unit,
+            rate=round(rate, 1),
+            **counts,
+        )
 
 
 def notice(text: str) -> None:
