@@ -1,0 +1,226 @@
+"""The docker runtime's software: an environment image per lock, a run image per code.
+
+Both are found again by tags that hold the digest of what they are made of, so that nothing is
+built twice. The run image is built on the very environment image that is there, and from code
+trees with fixed modes and times: the same environment and code give the same layers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from docker.errors import ImageNotFound
+
+from remote.config import environment
+from remote.errors import BaseImageUnavailable, BuildFailed, DiskTooSmall
+from remote.hosts.command import CommandFailed, follow
+from remote.hosts.connect import Host
+from remote.hosts.docker import DockerRuntime
+from remote.hosts.docker_cli import DockerCli, docker_cli
+from remote.hosts.environment import BUILD_SECONDS, INVENTORY
+from remote.image.code import place_code
+from remote.image.digests import NOTEBOOKS, PACKAGE
+from remote.model import CodeDigests, PlacedImage, Project
+
+OnDetail = Callable[[str], None]
+
+PULL_SECONDS = 600
+_INVENTORY_SECONDS = 120
+_STEP = re.compile(r"^#\d+ (?:[\d.]+ )?")
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """Where the two images of a run are found."""
+
+    environment: str
+    run: str
+
+
+def tags(dockerfile: bytes, base_image: str, digests: CodeDigests) -> Tags:
+    """The names of the images that are made of these."""
+    made_of = f"{digests.lock} {hashlib.sha256(dockerfile).hexdigest()} {base_image}"
+    key = hashlib.sha256(made_of.encode()).hexdigest()
+    run_key = hashlib.sha256(f"{key} {digests.code}".encode()).hexdigest()
+    return Tags(f"workhorse-env:{key[:16]}", f"workhorse:{run_key[:16]}")
+
+
+def build_argv(
+    cli: Path, context: Path, tag: str, arguments: dict[str, str], target: str | None = None
+) -> list[str]:
+    """A build whose progress is plain lines."""
+    options = [item for pair in arguments.items() for item in ("--build-arg", "=".join(pair))]
+    chosen = ["--target", target] if target else []
+    return [
+        *(str(cli), "build", "--progress=plain", *chosen, *options),
+        *("--tag", tag, "--", str(context)),
+    ]
+
+
+def build_image(
+    host: Host, project: Project, digests: CodeDigests, on_detail: OnDetail
+) -> PlacedImage:
+    """The run image of a project, made where the engine lacks it.
+
+    Raises:
+        BaseImageUnavailable: neither present nor to be pulled.
+        BuildFailed: the build's last lines.
+        DiskTooSmall: the engine's disk is full.
+        EngineUnusable: no docker command here has BuildKit.
+    """
+    names = tags((project.root / "Dockerfile").read_bytes(), host.config.base_image, digests)
+    builder = ImageBuilder(host, project, on_detail)
+    with host.transport.lock(
+        host.layout.root / "locks" / f"{names.environment.replace(':', '-')}.lock",
+        lambda: on_detail("another run is building this image"),
+    ):
+        place_code(host, project, digests)
+        environment_id = builder.environment(names)
+        run_id = builder.run_image(names, digests)
+        modules = builder.modules(environment_id)
+    return PlacedImage(
+        host=host.config,
+        digests=digests,
+        environment=environment_id,
+        code=run_id,
+        image_digest=run_id,
+        modules=modules,
+    )
+
+
+class ImageBuilder:
+    """Builds for one engine, reusing what it has."""
+
+    def __init__(self, host: Host, project: Project, on_detail: OnDetail) -> None:
+        assert isinstance(host.runtime, DockerRuntime)
+        self._host = host
+        self._project = project
+        self._say = on_detail
+        self._engine = host.runtime.engine
+
+    def environment(self, names: Tags) -> str:
+        """The id of the environment image."""
+        found = self._image_id(names.environment)
+        if found:
+            return found
+        with self._cli() as cli, _context(self._project) as context:
+            self._require_base_image(cli)
+            arguments = {"BASE_IMAGE": self._host.config.base_image}
+            self._build(cli, build_argv(cli.binary, context, names.environment, arguments, "env"))
+        return self._built(names.environment)
+
+    def run_image(self, names: Tags, digests: CodeDigests) -> str:
+        """The id of the run image: the environment image and the code."""
+        found = self._image_id(names.run)
+        if found:
+            return found
+        arguments = {
+            "BASE_IMAGE": self._host.config.base_image,
+            "ENVIRONMENT": names.environment,
+        }
+        with self._cli() as cli, _context(self._project) as context:
+            layout = self._host.layout
+            shutil.copytree(layout.package(digests) / PACKAGE, context / PACKAGE)
+            shutil.copytree(layout.notebooks(digests) / NOTEBOOKS, context / NOTEBOOKS)
+            self._build(cli, build_argv(cli.binary, context, names.run, arguments))
+        return self._built(names.run)
+
+    def modules(self, environment_id: str) -> frozenset[str]:
+        """What the environment can import, asked once per environment image."""
+        key = environment_id.removeprefix("sha256:")[:32]
+        record = self._host.layout.cache / "images" / f"{key}.json"
+        known = self._host.transport.read(record)
+        if known is None:
+            self._say("recording what the environment holds")
+            known = self._inventory(environment_id)
+            self._host.transport.make_directory(record.parent)
+            self._host.transport.write(record, known)
+        return frozenset(json.loads(known)["modules"])
+
+    def _inventory(self, environment_id: str) -> bytes:
+        output = self._engine.client.containers.run(
+            environment_id,
+            ["python", "-I", "-c", INVENTORY],
+            network_mode="none",
+            cap_drop=["ALL"],
+            remove=True,
+        )
+        return bytes(output)
+
+    def _require_base_image(self, cli: DockerCli) -> None:
+        base = self._host.config.base_image
+        if self._image_id(base):
+            return
+        argv = [str(cli.binary), "pull", "--", base]
+        try:
+            follow(argv, self._say, timeout=PULL_SECONDS, extra_env=cli.variables)
+        except CommandFailed as error:
+            last = error.completed.text.splitlines()[-1:] or ["no answer"]
+            raise BaseImageUnavailable(
+                f"the base image {base} is not on this machine and cannot be pulled: {last[0]}",
+                hint=f"check the network, `docker pull {base}`, or `base_image` in "
+                "configs/hosts.yaml; or run without docker: --host local+process",
+            ) from error
+
+    def _build(self, cli: DockerCli, argv: list[str]) -> None:
+        def tell(line: str) -> None:
+            self._say(_STEP.sub("", line))
+
+        try:
+            follow(argv, tell, timeout=BUILD_SECONDS, extra_env=cli.variables)
+        except CommandFailed as error:
+            text = error.completed.text
+            if "no space left on device" in text:
+                raise DiskTooSmall(
+                    "the disk of the Docker Engine is full",
+                    hint="docker system df; docker system prune",
+                ) from error
+            raise _build_failed(text) from error
+
+    def _built(self, tag: str) -> str:
+        found = self._image_id(tag)
+        if found is None:
+            raise BuildFailed(
+                f"the build ended well and the engine has no image {tag}",
+                hint="`docker buildx ls`: its builder must be the engine's own",
+            )
+        return found
+
+    def _image_id(self, tag: str) -> str | None:
+        try:
+            return str(self._engine.client.images.get(tag).id)
+        except ImageNotFound:
+            return None
+
+    @contextmanager
+    def _cli(self) -> Iterator[DockerCli]:
+        search_path = environment().get("PATH", "")
+        named = self._host.config.docker_binary
+        with docker_cli(self._engine.url, search_path, Path.home(), named) as cli:
+            yield cli
+
+
+@contextmanager
+def _context(project: Project) -> Iterator[Path]:
+    """A build context with the Dockerfile and the lock; code is added where it is needed."""
+    with TemporaryDirectory(prefix="workhorse-context-") as folder:
+        for name in ("Dockerfile", "requirements.txt"):
+            shutil.copyfile(project.root / name, Path(folder) / name)
+        yield Path(folder)
+
+
+def _build_failed(text: str) -> BuildFailed:
+    lines = [_STEP.sub("", line) for line in text.splitlines() if line.strip()]
+    return BuildFailed(
+        "the image could not be built:\n" + "\n".join(f"  {line}" for line in lines[-12:]),
+        hint="`docker build .` in the project's folder shows the whole; "
+        "a package that cannot be installed is changed in pyproject.toml, then scripts/lock.sh",
+    )
