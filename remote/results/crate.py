@@ -12,6 +12,7 @@ import mimetypes
 import os
 import pwd
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +27,13 @@ CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 SPECIFICATION = "https://w3id.org/ro/crate/1.1"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+# A crate must name one. What may be done with a result is for its maker to say.
+LICENSE: Entity = {
+    "@id": "#license",
+    "@type": "CreativeWork",
+    "name": "No licence stated",
+    "description": "Ask the author of the run before you use these files.",
+}
 
 _FORMATS = {
     ".ipynb": "application/x-ipynb+json",
@@ -39,7 +47,7 @@ def encode(record: Mapping[str, Any], files: Mapping[str, FileDigest]) -> bytes:
     """The crate's metadata file.
 
     Args:
-        record: what `run.json` says.
+        record: what `run.json` says; parts of it come from the host and may be of any form.
         files: every other file of the folder but the manifest, which lists this one.
     """
     graph = list(_graph(record, files))
@@ -48,11 +56,9 @@ def encode(record: Mapping[str, Any], files: Mapping[str, FileDigest]) -> bytes:
 
 
 def _graph(record: Mapping[str, Any], files: Mapping[str, FileDigest]) -> Iterable[Entity]:
-    run_id = str(record["id"])
     outputs = [_file(path, digest) for path, digest in sorted(files.items())]
     used = [*_inputs(record), *_parents(record), *_parameters(record)]
     notebook, agent = _notebook(record), _agent()
-    results = [output for output in outputs if output["name"] != RUN_JSON]
     yield {
         "@id": CRATE,
         "@type": "CreativeWork",
@@ -62,70 +68,64 @@ def _graph(record: Mapping[str, Any], files: Mapping[str, FileDigest]) -> Iterab
     yield {
         "@id": "./",
         "@type": "Dataset",
-        "name": run_id,
+        "name": str(record["id"]),
         "description": f"What one run of the notebook {notebook['name']} made.",
         "identifier": f"urn:uuid:{record['uuid']}",
-        "datePublished": record["sealed_at"],
+        "datePublished": _time(record["sealed_at"]),
+        "author": {"@id": agent["@id"]},
+        "license": {"@id": LICENSE["@id"]},
         "conformsTo": {"@id": PROFILE},
         "hasPart": _references([*outputs, *(one for one in used if one["@type"] == "File")]),
         "mentions": {"@id": _action_id(record)},
     }
+    yield {"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
+    yield LICENSE
+    made = _references(one for one in outputs if one["name"] != RUN_JSON)
     yield {
-        "@id": PROFILE,
-        "@type": "CreativeWork",
-        "name": "Process Run Crate",
-        "version": "0.5",
-    }
-    yield _action(record, notebook, agent, used, results)
-    yield notebook
-    yield agent
-    yield from used
-    yield from outputs
-
-
-def _action(
-    record: Mapping[str, Any],
-    notebook: Entity,
-    agent: Entity,
-    used: list[Entity],
-    results: list[Entity],
-) -> Entity:
-    outcome: Mapping[str, Any] = record.get("outcome") or {}
-    succeeded = outcome.get("state", "succeeded") == "succeeded"
-    action: Entity = {
-        "@id": _action_id(record),
-        "@type": "CreateAction",
-        "name": f"Run of {notebook['name']}",
+        **_action(record, str(notebook["name"])),
         "instrument": {"@id": notebook["@id"]},
         "agent": {"@id": agent["@id"]},
         "object": _references(used),
-        "result": _references(results),
-        "endTime": outcome.get("finished_at") or record["sealed_at"],
-        "actionStatus": {
-            "@id": f"http://schema.org/{'Completed' if succeeded else 'Failed'}ActionStatus"
-        },
+        "result": made,
     }
-    if started := outcome.get("started_at") or record.get("created_at"):
+    yield from (notebook, agent, *used, *outputs)
+
+
+def _action(record: Mapping[str, Any], notebook: str) -> Entity:
+    """What happened, without the entities it joins."""
+    outcome = _mapping(record.get("outcome"))
+    state = str(outcome.get("state", "succeeded"))
+    action: Entity = {
+        "@id": _action_id(record),
+        "@type": "CreateAction",
+        "name": f"Run of {notebook}",
+        "description": f"The notebook {notebook} was run; its state at the end: {state}.",
+        "endTime": _time(outcome.get("finished_at")) or _time(record["sealed_at"]),
+        "actionStatus": "http://schema.org/CompletedActionStatus",
+    }
+    if started := _time(outcome.get("started_at")) or _time(record.get("created_at")):
         action["startTime"] = started
-    if not succeeded:
-        error: Mapping[str, Any] = outcome.get("error") or {}
-        action["error"] = str(error.get("problem") or outcome.get("state"))
+    if state != "succeeded":
+        problem = _mapping(outcome.get("error")).get("problem")
+        action["actionStatus"] = "http://schema.org/FailedActionStatus"
+        action["error"] = str(problem or state)
     return action
 
 
 def _notebook(record: Mapping[str, Any]) -> Entity:
     notebook = record["notebook"]
-    git: Mapping[str, Any] = record.get("git") or {}
-    entity: Entity = {
-        "@id": f"#notebook/{quote(str(notebook['name']))}",
+    git = _mapping(record.get("git"))
+    commit = str(git.get("commit") or "")
+    return {
+        "@id": _named_information(notebook["sha256"]),
         "@type": "SoftwareSourceCode",
         "name": notebook["name"],
         "identifier": f"sha256:{notebook['sha256']}",
         "programmingLanguage": "Python",
+        "version": commit + ("-dirty" if git.get("dirty") else "")
+        if commit
+        else f"sha256:{notebook['sha256']}",
     }
-    if git.get("commit"):
-        entity["version"] = str(git["commit"]) + ("-dirty" if git.get("dirty") else "")
-    return entity
 
 
 def _agent() -> Entity:
@@ -139,26 +139,24 @@ def _agent() -> Entity:
 
 
 def _inputs(record: Mapping[str, Any]) -> Iterable[Entity]:
-    """Input files, named by their content (RFC 6920): they are not part of the folder."""
-    seen = set()
-    for one in record.get("inputs") or ():
-        digest = base64.urlsafe_b64encode(bytes.fromhex(one["sha256"])).decode().rstrip("=")
-        identifier = f"ni:///sha-256;{digest}"
-        if identifier not in seen:
-            seen.add(identifier)
-            yield {
-                "@id": identifier,
-                "@type": "File",
-                "name": str(one["path_seen"]).rpartition("/")[2],
-                "alternateName": one["path_seen"],
-                "contentSize": str(one["size_bytes"]),
-                "sha256": one["sha256"],
-            }
+    """Input files, named by their content: they are not part of the folder."""
+    by_digest = {str(one["sha256"]): one for one in record.get("inputs") or ()}
+    for digest, one in by_digest.items():
+        yield {
+            "@id": _named_information(digest),
+            "@type": "File",
+            "name": str(one["path_seen"]).rpartition("/")[2],
+            "alternateName": one["path_seen"],
+            "contentSize": str(one["size_bytes"]),
+            "encodingFormat": _format(str(one["path_seen"])),
+            "sha256": digest,
+        }
 
 
 def _parents(record: Mapping[str, Any]) -> Iterable[Entity]:
-    for parent in record.get("parents") or ():
-        name = str(parent["id"] if isinstance(parent, Mapping) else parent)
+    parents = record.get("parents") or ()
+    names = dict.fromkeys(str(_mapping(parent).get("id", parent)) for parent in parents)
+    for name in names:
         yield {"@id": f"#result/{quote(name)}", "@type": "CreativeWork", "name": name}
 
 
@@ -175,16 +173,39 @@ def _parameters(record: Mapping[str, Any]) -> Iterable[Entity]:
 
 
 def _file(path: str, digest: FileDigest) -> Entity:
-    suffix = "." + path.rpartition(".")[2]
-    kind = _FORMATS.get(suffix) or mimetypes.guess_type(path)[0]
-    entity: Entity = {
+    return {
         "@id": quote(path),
         "@type": "File",
         "name": path,
         "contentSize": str(digest.size_bytes),
+        "encodingFormat": _format(path),
         "sha256": digest.sha256,
     }
-    return {**entity, "encodingFormat": kind} if kind else entity
+
+
+def _format(path: str) -> str:
+    suffix = "." + path.rpartition(".")[2]
+    kind = _FORMATS.get(suffix) or mimetypes.guess_type(path)[0]
+    return kind or "application/octet-stream"
+
+
+def _named_information(sha256: str) -> str:
+    """An absolute URI for content that lies nowhere in particular (RFC 6920)."""
+    digest = base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip("=")
+    return f"ni:///sha-256;{digest}"
+
+
+def _time(text: object) -> str:
+    """ISO 8601 in the one form that the profile's own validator takes; "" for no time."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return ""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds") if moment else ""
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _references(entities: Iterable[Entity]) -> list[Entity]:
