@@ -14,10 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from remote.workloads.shards.counts import merge
 
 ROW_GROUP_ROWS = 5_000
 
@@ -79,6 +83,63 @@ class CleanRows:
         return int(self.source_row.shape[0])
 
 
+def cut(raw: RawRows) -> tuple[RawRows, ...]:
+    """Cut a block at row-group bounds; the parts are views of it, in source order."""
+    row_stop = raw.row_start + len(raw)
+    first_bound = (raw.row_start // ROW_GROUP_ROWS + 1) * ROW_GROUP_ROWS
+    bounds = [raw.row_start, *range(first_bound, row_stop, ROW_GROUP_ROWS), row_stop]
+    return tuple(_slice(raw, a, b) for a, b in pairwise(bounds) if a < b)
+
+
+def _slice(raw: RawRows, row_start: int, row_stop: int) -> RawRows:
+    rows = slice(row_start - raw.row_start, row_stop - raw.row_start)
+    return RawRows(
+        raw.input_index,
+        row_start,
+        raw.mz[rows],
+        raw.intensity[rows],
+        {name: values[rows] for name, values in raw.columns.items()},
+    )
+
+
 def join(parts: Sequence[CleanRows]) -> CleanRows:
-    """Join consecutive parts of one row group, in source order."""
-    raise NotImplementedError  # written with the cleaning stage
+    """Join consecutive parts of one row group, in source order.
+
+    The result equals that of cleaning the group in one piece.
+
+    Raises:
+        ValueError: the parts do not follow one another within one row group of one input.
+    """
+    first, last = parts[0], parts[-1]
+    _check_neighbours(parts)
+    if len(parts) == 1:
+        return first
+    shifts = np.cumsum([0, *(int(part.offsets[-1]) for part in parts[:-1])])
+    offsets = [part.offsets[1:] + shift for part, shift in zip(parts, shifts, strict=True)]
+    return CleanRows(
+        input_index=first.input_index,
+        row_start=first.row_start,
+        row_stop=last.row_stop,
+        source_row=np.concatenate([part.source_row for part in parts]),
+        offsets=np.concatenate([np.zeros(1, np.int64), *offsets]),
+        mzs=np.concatenate([part.mzs for part in parts]),
+        ints=np.concatenate([part.ints for part in parts]),
+        columns={name: _joined([part.columns[name] for part in parts]) for name in first.columns},
+        stats=merge(*(part.stats for part in parts)),
+        fingerprints=np.concatenate([part.fingerprints for part in parts]),
+    )
+
+
+def _check_neighbours(parts: Sequence[CleanRows]) -> None:
+    for before, after in pairwise(parts):
+        if (before.input_index, before.row_stop) != (after.input_index, after.row_start):
+            raise ValueError(f"rows {before.row_stop} and {after.row_start} are not neighbours")
+    if (parts[-1].row_stop - 1) // ROW_GROUP_ROWS != parts[0].row_start // ROW_GROUP_ROWS:
+        raise ValueError(f"rows from {parts[0].row_start} on reach over a row group's bound")
+
+
+def _joined(values: Sequence[npt.NDArray[np.generic] | pa.Array]) -> Any:
+    """One array of several; dictionaries of names are unified."""
+    if isinstance(values[0], np.ndarray):
+        return np.concatenate(values)
+    return pa.chunked_array(values).unify_dictionaries().combine_chunks()

@@ -1,0 +1,165 @@
+"""Cleaning: which spectra are kept, which peaks, and how they are scaled.
+
+A row's result depends on that row and the rules alone, never on the block it was read with.
+
+- Padding is the trailing run where m/z and intensity are both exactly 0. Before it a peak with
+  a value that is not finite (in float32, as intensities are written), m/z <= 0 or negative
+  intensity is an integrity error of its spectrum; with `filter_nonfinite` off only that peak
+  is left out. A peak of zero intensity at a valid m/z is left out; so is one so far below the
+  base peak that float32 has no value for it.
+- A precursor that is not finite or <= 0 is an integrity error. Above `max_precursor_mz`, or
+  with fewer than `min_peaks` peaks left, the spectrum is attrition. Integrity comes first.
+- Intensities are divided by the base peak, peaks put in stable order of m/z, as the rules say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from remote.workloads.shards import kernels
+from remote.workloads.shards.blocks import CleanRows, RawRows
+from remote.workloads.shards.counts import HISTOGRAMS, MAX_EXAMPLES, REASONS, REMOVED, empty
+from remote.workloads.shards.settings import Preprocessing
+
+Array = npt.NDArray[Any]
+
+
+def clean(raw: RawRows, rules: Preprocessing) -> CleanRows:
+    """Apply the rules to rows of one row group (or a part of one)."""
+    rows, width = raw.mz.shape
+    room = kernels.scratch(rows, width)
+    mz_histogram = np.zeros(len(HISTOGRAMS["mz"]), np.int64)
+    precursor = np.ascontiguousarray(raw.columns["precursor_mz"], np.float64)
+    kept, peaks, rounding = kernels.cleaner(raw.mz.dtype)(
+        raw.mz,
+        raw.intensity,
+        precursor,
+        rules.normalize_intensities,
+        rules.sort_mz,
+        rules.filter_nonfinite,
+        rules.min_peaks,
+        rules.max_precursor_mz,
+        *room.values(),
+        mz_histogram,
+    )
+    survivors = np.flatnonzero(room["fate"] == kernels.KEPT)
+    columns = {
+        **{name: _taken(values, survivors) for name, values in raw.columns.items()},
+        "precursor_mz": precursor[survivors],
+        "base_peak_intensity": room["base_peaks"][:kept].astype(np.float32),
+        "tic": room["tics"][:kept].copy(),
+    }
+    lengths = room["lengths"][:kept]
+    stats = _stats(raw, room, columns, lengths, rounding)
+    stats["histograms"]["mz"] = mz_histogram.tolist()
+    return CleanRows(
+        input_index=raw.input_index,
+        row_start=raw.row_start,
+        row_stop=raw.row_start + rows,
+        source_row=survivors + raw.row_start,
+        offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+        mzs=room["out_mz"][:peaks],
+        ints=room["out_intensity"][:peaks],
+        columns=columns,
+        stats=stats,
+        fingerprints=room["hashes"][:kept].copy(),
+    )
+
+
+def _taken(values: Array | pa.Array, survivors: npt.NDArray[np.int64]) -> Any:
+    if len(survivors) == len(values):
+        return values
+    return values[survivors] if isinstance(values, np.ndarray) else values.take(pa.array(survivors))
+
+
+def _stats(
+    raw: RawRows,
+    room: Mapping[str, Array],
+    columns: Mapping[str, Any],
+    lengths: npt.NDArray[np.int64],
+    rounding: float,
+) -> dict[str, Any]:
+    counters = room["counters"].tolist()
+    stats = empty()
+    stats["read"] = len(raw)
+    stats["written"] = len(lengths)
+    stats["dropped"], stats["examples"] = _dropped(raw, room["fate"])
+    stats["peaks"] = {
+        "read": counters[kernels.PEAKS_READ],
+        "written": counters[kernels.PEAKS_WRITTEN],
+        "in_dropped": counters[kernels.PEAKS_IN_DROPPED],
+        "above_precursor": counters[kernels.PEAKS_ABOVE_PRECURSOR],
+    }
+    removed = counters[kernels.REMOVED_NON_FINITE : kernels.REMOVED_ZERO + 1]
+    stats["removed"] = dict(zip(REMOVED, removed, strict=True))
+    charge = columns.get("charge")
+    stats["flags"] = {
+        "saturated": counters[kernels.SATURATED],
+        "charge_unknown": 0 if charge is None else int(np.count_nonzero(charge == 0)),
+        "sorted": counters[kernels.SORTED],
+        "peaks_above_precursor": counters[kernels.ROWS_ABOVE_PRECURSOR],
+    }
+    stats["extremes"] = {"mz_rounding_ppm": rounding * 1e6}
+    stats["histograms"] = _histograms(columns, lengths)
+    stats["files"] = _files(raw, room["fate"])
+    return stats
+
+
+def _dropped(raw: RawRows, fate: Array) -> tuple[dict[str, int], dict[str, list[list[int]]]]:
+    dropped: dict[str, int] = {}
+    examples: dict[str, list[list[int]]] = {}
+    for code, reason in enumerate(REASONS, start=1):
+        rows = np.flatnonzero(fate == code)
+        if len(rows):
+            dropped[reason] = len(rows)
+            first = (rows[:MAX_EXAMPLES] + raw.row_start).tolist()
+            examples[reason] = [[raw.input_index, row] for row in first]
+    return dropped, examples
+
+
+def _histograms(columns: Mapping[str, Any], lengths: npt.NDArray[np.int64]) -> dict[str, list[int]]:
+    """Histograms of the kept rows, of those quantities that the input has."""
+    values: dict[str, Array] = {
+        "num_peaks": lengths,
+        "precursor_mz": columns["precursor_mz"],
+        "base_peak_log10": _log10(columns["base_peak_intensity"]),
+        "tic_log10": _log10(columns["tic"]),
+        **{name: columns[name] for name in ("rt", "charge") if name in columns},
+    }
+    return {name: _histogram(found, HISTOGRAMS[name]) for name, found in values.items()}
+
+
+def _log10(values: Array) -> Array:
+    tiny = np.finfo(values.dtype).tiny
+    logarithms: Array = np.log10(np.maximum(values, tiny))
+    return logarithms
+
+
+def _histogram(values: Array, edges: tuple[float, ...]) -> list[int]:
+    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    bins = np.searchsorted(np.array(edges[1:]), known, side="right")
+    counts: list[int] = np.bincount(bins, minlength=len(edges)).tolist()
+    return counts
+
+
+def _files(raw: RawRows, fate: Array) -> dict[str, list[int]]:
+    """Rows read and kept by the source file that the input names."""
+    names: Any = raw.columns.get("source_file")
+    if names is None:
+        return {}
+    encoded = names if pa.types.is_dictionary(names.type) else names.dictionary_encode()
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False) + 1
+    labels = ["", *encoded.dictionary.to_pylist()]
+    read = np.bincount(codes, minlength=len(labels)).tolist()
+    written = np.bincount(codes[fate == kernels.KEPT], minlength=len(labels)).tolist()
+    return {
+        name: [looked_at, kept]
+        for name, looked_at, kept in zip(labels, read, written, strict=True)
+        if looked_at
+    }

@@ -1,0 +1,98 @@
+"""What cleaning counts: plain dictionaries that merge, whatever the order of merging.
+
+A row group's counts are JSON in the journal, so that a resumed build reports what an unbroken
+one does. Every count merges by addition, extremes by their extreme, example rows by taking the
+first in source order.
+
+    {"read", "written": spectra
+     "dropped": {reason: spectra}, "examples": {reason: [[input, row], ...]}
+     "peaks": {"read", "written", "in_dropped", "above_precursor"}, "removed": {reason: peaks}
+     "flags": {"saturated", "charge_unknown", "sorted", "peaks_above_precursor"}: spectra
+     "extremes": {"mz_rounding_ppm"}: greatest
+     "histograms": {name: [counts]}: bins of HISTOGRAMS, then one for everything above
+     "files": {name: [read, written]}}: by the source file that the input names
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MAX_EXAMPLES = 20
+
+INTEGRITY = (
+    "precursor_invalid",
+    "peak_non_finite",
+    "peak_mz_not_positive",
+    "peak_intensity_negative",
+)
+ATTRITION = ("precursor_above_limit", "too_few_peaks")
+REASONS = INTEGRITY + ATTRITION
+
+REMOVED = ("non_finite", "mz_not_positive", "intensity_negative", "intensity_zero")
+
+FLAGS = ("saturated", "charge_unknown", "sorted", "peaks_above_precursor")
+
+# Lower edges; the first bin also holds what lies below, the last has no upper edge.
+HISTOGRAMS: Mapping[str, tuple[float, ...]] = {
+    "num_peaks": (0, 2, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100, 128),
+    "precursor_mz": tuple(range(0, 2001, 100)),
+    "mz": tuple(range(0, 2001, 100)),
+    "rt": tuple(range(0, 7201, 600)),
+    "charge": tuple(range(-4, 9)),
+    "base_peak_log10": tuple(range(-3, 13)),
+    "tic_log10": tuple(range(-3, 13)),
+}
+
+Counts = Mapping[str, Any]
+
+
+def empty() -> dict[str, Any]:
+    """The counts of no rows: what merging begins with."""
+    return {
+        "read": 0,
+        "written": 0,
+        "dropped": {},
+        "examples": {},
+        "peaks": dict.fromkeys(("read", "written", "in_dropped", "above_precursor"), 0),
+        "removed": dict.fromkeys(REMOVED, 0),
+        "flags": dict.fromkeys(FLAGS, 0),
+        "extremes": {"mz_rounding_ppm": 0.0},
+        "histograms": {},
+        "files": {},
+    }
+
+
+def merge(*parts: Counts) -> dict[str, Any]:
+    """The counts of all the parts' rows together; the order of the parts does not matter."""
+    total = empty()
+    for part in parts:
+        _add(total, part)
+    return {**total, "files": dict(sorted(total["files"].items()))}
+
+
+def _add(total: dict[str, Any], part: Counts) -> None:
+    for name in ("read", "written"):
+        total[name] += part[name]
+    for name in ("dropped", "peaks", "removed", "flags"):
+        for key, count in part[name].items():
+            total[name][key] = total[name].get(key, 0) + count
+    for name in ("histograms", "files"):
+        for key, numbers in part[name].items():
+            known = total[name].get(key, [0] * len(numbers))
+            total[name][key] = [a + b for a, b in zip(known, numbers, strict=True)]
+    for key, value in part["extremes"].items():
+        total["extremes"][key] = max(total["extremes"].get(key, value), value)
+    for reason, rows in part["examples"].items():
+        together = [*total["examples"].get(reason, ()), *(list(row) for row in rows)]
+        total["examples"][reason] = sorted(together)[:MAX_EXAMPLES]
+
+
+def attrition(counts: Counts) -> int:
+    """Spectra left out because the rules say so, though nothing is wrong with them."""
+    return sum(counts["dropped"].get(reason, 0) for reason in ATTRITION)
+
+
+def integrity(counts: Counts) -> int:
+    """Spectra left out because their values cannot be right."""
+    return sum(counts["dropped"].get(reason, 0) for reason in INTEGRITY)

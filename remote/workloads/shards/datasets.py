@@ -1,0 +1,114 @@
+"""Which datasets of an input become which columns, and in what form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Kind = Literal["float", "integer", "hash", "text", "name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A column that one of several datasets can fill.
+
+    Attributes:
+        column: its name in the shards.
+        datasets: names in the input; the first that is there is taken.
+        kind: what is acceptable: real numbers, whole numbers, int64 or fixed bytes, text.
+        dtype: what numbers are converted to; values beyond it are refused.
+    """
+
+    column: str
+    datasets: tuple[str, ...]
+    kind: Kind
+    dtype: str = ""
+
+
+PRECURSOR = Wanted("precursor_mz", ("precursor_mz",), "float", "float64")
+
+OPTIONAL = (
+    Wanted("rt", ("RT", "rt"), "float", "float32"),
+    Wanted("charge", ("charge",), "integer", "int8"),
+    Wanted("polarity", ("polarity",), "integer", "int8"),
+    Wanted("ms_level", ("ms_level",), "integer", "uint8"),
+    Wanted("lsh", ("lsh",), "hash", "int64"),
+    Wanted(
+        "instrument_accuracy_est",
+        ("instrument accuracy est.", "instrument_accuracy_est"),
+        "float",
+        "float32",
+    ),
+    Wanted("source_file", ("name", "file_name"), "name"),
+    Wanted("adduct", ("adduct",), "text"),
+    Wanted("instrument_type", ("instrument_type",), "text"),
+    Wanted("smiles", ("smiles",), "text"),
+    Wanted("inchikey", ("inchikey",), "text"),
+    Wanted("formula", ("formula",), "text"),
+    Wanted("collision_energy", ("collision_energy",), "float", "float32"),
+)
+
+ACCEPTED: Mapping[Kind, str] = {
+    "float": "fiu",
+    "integer": "iu",
+    "hash": "iuS",
+    "text": "SO",
+    "name": "SO",
+}
+
+
+class OutOfRange(ValueError):
+    """A whole number does not fit its column."""
+
+    def __init__(self, row: int, value: int) -> None:
+        super().__init__(f"{value} in row {row}")
+        self.row = row
+        self.value = value
+
+
+def converted(wanted: Wanted, values: npt.NDArray[Any]) -> Any:
+    """Stored values as the column wants them: NumPy numbers or Arrow text.
+
+    Raises:
+        OutOfRange: a whole number does not fit; the row counts from the first of `values`.
+    """
+    if wanted.kind == "name":
+        return text(values).dictionary_encode()
+    if values.dtype.kind in "SO":
+        return text(values)
+    if wanted.kind in ("integer", "hash"):
+        return _whole(wanted, values)
+    return values.astype(wanted.dtype, copy=False)
+
+
+def _whole(wanted: Wanted, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    narrow = values.astype(wanted.dtype, copy=False)
+    if narrow.dtype != values.dtype:
+        # 2**63 and up as int64 comes out negative, and equal again if compared as it is.
+        wrong = np.flatnonzero((narrow != values) | ((narrow < 0) != (values < 0)))
+        if len(wrong):
+            raise OutOfRange(int(wrong[0]), int(values[wrong[0]]))
+    return narrow
+
+
+def text(values: npt.NDArray[Any]) -> pa.Array:
+    """Byte strings as UTF-8; bytes that are not UTF-8 are taken for Latin-1."""
+    stored = pa.array(values.tolist() if values.dtype.kind == "S" else values)
+    if pa.types.is_string(stored.type):
+        return stored
+    try:
+        return stored.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([_decoded(value) for value in stored.to_pylist()], pa.string())
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

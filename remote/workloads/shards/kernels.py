@@ -1,0 +1,249 @@
+"""The compiled inner loop of cleaning: one pass over the rows of a block.
+
+Compiled on first use and cached on disk where that can be (numba looks at NUMBA_CACHE_DIR, then
+beside this file), once for each width of floats that inputs have. It holds no lock while it
+runs, uses no fast-math and sums in stored order, so that results are the same whatever the
+machine's vector units and however many threads run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# Places in the counters that `clean_rows` adds to.
+PEAKS_READ, PEAKS_WRITTEN, PEAKS_IN_DROPPED, PEAKS_ABOVE_PRECURSOR = 0, 1, 2, 3
+REMOVED_NON_FINITE, REMOVED_MZ, REMOVED_NEGATIVE, REMOVED_ZERO = 4, 5, 6, 7
+SATURATED, SORTED, ROWS_ABOVE_PRECURSOR = 8, 9, 10
+COUNTERS = 11
+
+# A row's fate: 0 kept, else 1 + its place in counts.REASONS.
+KEPT, PRECURSOR_INVALID, NON_FINITE, MZ_NOT_POSITIVE, NEGATIVE, ABOVE_LIMIT, TOO_FEW = range(7)
+
+LARGEST = float(np.finfo(np.float32).max)
+_MZ_BIN = 0.01  # bins of 100 m/z
+
+
+def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than the work)
+    mz: Any,
+    intensity: Any,
+    precursor: Any,
+    normalize: bool,
+    sort: bool,
+    drop_damaged: bool,
+    min_peaks: int,
+    max_precursor: float,
+    out_mz: Any,
+    out_intensity: Any,
+    fate: Any,
+    lengths: Any,
+    base_peaks: Any,
+    tics: Any,
+    hashes: Any,
+    counters: Any,
+    mz_histogram: Any,
+) -> tuple[int, int, float]:
+    """Clean every row; write the kept ones one after the other.
+
+    Args:
+        mz, intensity: (n, P) float64 or float32, any strides.
+        precursor: (n,) float64.
+        drop_damaged: drop a spectrum with an offending peak; else only the peak.
+        out_mz: (n * P,) float64; out_intensity: (n * P,) float32.
+        fate: (n,) uint8, a row's fate.
+        lengths: (n,) int64, base_peaks, tics: (n,) float64, hashes: (n,) uint64: by kept row.
+        counters: (COUNTERS,) int64, added to.
+        mz_histogram: (bins,) int64, added to; the last bin holds everything above.
+
+    Returns:
+        Kept rows, kept peaks, and the greatest relative rounding of m/z to float32.
+    """
+    rows, width = mz.shape
+    peak_mz = np.empty(width, np.float64)
+    peak_int = np.empty(width, np.float64)
+    mz_bits = peak_mz.view(np.uint64)
+    int_bits = peak_int.view(np.uint64)
+    mixer = np.uint64(0x9E3779B97F4A7C15)
+    shift = np.uint64(32)
+    last_bin = mz_histogram.shape[0] - 1
+    kept = 0
+    at = 0
+    rounding = 0.0
+    for row in range(rows):
+        length = width
+        while length > 0 and mz[row, length - 1] == 0 and intensity[row, length - 1] == 0:
+            length -= 1
+        counters[PEAKS_READ] += length
+        if length == width:
+            counters[SATURATED] += 1
+        limit = precursor[row]
+        verdict = KEPT
+        if not np.isfinite(limit) or limit <= 0:
+            verdict = PRECURSOR_INVALID
+
+        # Valid peaks move to the front of the scratch rows; the hash is of what is stored.
+        mz_hash = np.uint64(0)
+        int_hash = mixer
+        count = 0
+        base = 0.0
+        in_order = True
+        previous = 0.0
+        bad_values = 0
+        bad_mz = 0
+        bad_negative = 0
+        for place in range(length):
+            m = np.float64(mz[row, place])
+            x = np.float64(intensity[row, place])
+            peak_mz[count] = m
+            peak_int[count] = x
+            mz_hash = (mz_hash ^ mz_bits[count]) * mixer
+            mz_hash ^= mz_hash >> shift
+            int_hash = (int_hash ^ int_bits[count]) * mixer
+            int_hash ^= int_hash >> shift
+            reason = KEPT
+            if not (abs(m) <= LARGEST and abs(x) <= LARGEST):
+                reason = NON_FINITE
+                bad_values += 1
+            elif m <= 0:
+                reason = MZ_NOT_POSITIVE
+                bad_mz += 1
+            elif x < 0:
+                reason = NEGATIVE
+                bad_negative += 1
+            if reason != KEPT:
+                if verdict == KEPT and drop_damaged:
+                    verdict = reason
+                continue
+            if x > base:
+                base = x
+            if m < previous:
+                in_order = False
+            previous = m
+            count += 1
+        if verdict == KEPT and limit > max_precursor:
+            verdict = ABOVE_LIMIT
+
+        # Scale, leave out what is zero as stored or as float32, and sum what is left.
+        start = at
+        zeros = 0
+        tic = 0.0
+        above = 0
+        if verdict == KEPT:
+            if sort and not in_order:
+                for place in range(1, count):
+                    m = peak_mz[place]
+                    x = peak_int[place]
+                    slot = place
+                    while slot > 0 and peak_mz[slot - 1] > m:
+                        peak_mz[slot] = peak_mz[slot - 1]
+                        peak_int[slot] = peak_int[slot - 1]
+                        slot -= 1
+                    peak_mz[slot] = m
+                    peak_int[slot] = x
+            for place in range(count):
+                x = peak_int[place]
+                value = np.float32(x / base) if normalize and x > 0 else np.float32(x)
+                if value == 0:
+                    zeros += 1
+                    continue
+                out_mz[at] = peak_mz[place]
+                out_intensity[at] = value
+                at += 1
+                tic += x
+            if at - start < min_peaks:
+                verdict = TOO_FEW
+                at = start
+
+        fate[row] = verdict
+        if verdict != KEPT:
+            counters[PEAKS_IN_DROPPED] += length
+            continue
+        for place in range(start, at):
+            m = out_mz[place]
+            if m > limit:
+                above += 1
+            error = abs(np.float64(np.float32(m)) - m) / m
+            rounding = max(error, rounding)
+            mz_histogram[min(int(m * _MZ_BIN), last_bin)] += 1
+        counters[REMOVED_NON_FINITE] += bad_values
+        counters[REMOVED_MZ] += bad_mz
+        counters[REMOVED_NEGATIVE] += bad_negative
+        counters[REMOVED_ZERO] += zeros
+        counters[PEAKS_ABOVE_PRECURSOR] += above
+        counters[ROWS_ABOVE_PRECURSOR] += 1 if above else 0
+        counters[SORTED] += 1 if sort and not in_order else 0
+        counters[PEAKS_WRITTEN] += at - start
+        lengths[kept] = at - start
+        base_peaks[kept] = base
+        tics[kept] = tic
+        peak_mz[0] = limit
+        mz_hash = (mz_hash ^ mz_bits[0]) * mixer
+        mz_hash ^= mz_hash >> shift
+        mz_hash = (mz_hash ^ int_hash) * mixer
+        hashes[kept] = mz_hash ^ (mz_hash >> shift)
+        kept += 1
+    return kept, at, rounding
+
+
+@cache
+def cleaner(dtype: np.dtype[Any]) -> Callable[..., tuple[int, int, float]]:
+    """`clean_rows`, compiled for inputs of one float type (float64 or float32)."""
+    import numba
+    from numba import types
+
+    peaks = types.Array(numba.from_dtype(dtype), 2, "A", readonly=True)
+
+    def row(kind: Any) -> Any:
+        return types.Array(kind, 1, "C")
+
+    result: Any = types.Tuple
+    signature = result((types.int64, types.int64, types.float64))(
+        peaks,
+        peaks,
+        types.Array(types.float64, 1, "C", readonly=True),
+        types.boolean,
+        types.boolean,
+        types.boolean,
+        types.int64,
+        types.float64,
+        row(types.float64),
+        row(types.float32),
+        row(types.uint8),
+        row(types.int64),
+        row(types.float64),
+        row(types.float64),
+        row(types.uint64),
+        row(types.int64),
+        row(types.int64),
+    )
+    return _compiled(signature)
+
+
+def _compiled(signature: Any) -> Callable[..., tuple[int, int, float]]:
+    import numba
+
+    try:
+        compiled: Callable[..., tuple[int, int, float]] = numba.njit(
+            signature, nogil=True, cache=True
+        )(clean_rows)
+    except (RuntimeError, OSError):  # no place to keep compiled code: costs seconds, not results
+        compiled = numba.njit(signature, nogil=True)(clean_rows)
+    return compiled
+
+
+def scratch(rows: int, width: int) -> dict[str, npt.NDArray[Any]]:
+    """Room for the results of `clean_rows`, by argument name. Pages are touched only if used."""
+    return {
+        "out_mz": np.empty(rows * width, np.float64),
+        "out_intensity": np.empty(rows * width, np.float32),
+        "fate": np.empty(rows, np.uint8),
+        "lengths": np.empty(rows, np.int64),
+        "base_peaks": np.empty(rows, np.float64),
+        "tics": np.empty(rows, np.float64),
+        "hashes": np.empty(rows, np.uint64),
+        "counters": np.zeros(COUNTERS, np.int64),
+    }

@@ -1,0 +1,276 @@
+"""Inputs in the GeMS layout: what they hold, and rows of them as arrays.
+
+    spectrum      (N, 2, P) float64 or float32: [:, 0] m/z, [:, 1] intensity, padded with zeros
+    precursor_mz  (N,)
+    and, where they are there, the datasets of `datasets.OPTIONAL`, each (N,)
+
+Whatever is wrong with a file is an `InputUnusable` that names the file, the dataset, the rows
+and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+
+from remote.errors import InputUnusable
+from remote.workloads.shards.blocks import RawRows
+from remote.workloads.shards.datasets import (
+    ACCEPTED,
+    OPTIONAL,
+    PRECURSOR,
+    OutOfRange,
+    Wanted,
+    converted,
+)
+from remote.workloads.shards.storage import Reader, Unreadable, reader_for
+
+LAYOUT_HINT = (
+    "A GeMS-layout file has `spectrum` (N, 2, 128), float64 or float32, and `precursor_mz` (N,). "
+    "`h5ls FILE` shows what this one holds."
+)
+COPY_HINT = "Copy the file again from where it came, or compare checksums with the original."
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One open input. Reading is safe from any number of threads.
+
+    Attributes:
+        index: its place among the inputs of the run.
+        path: the file.
+        name: the file's stem, which sample ids begin with.
+        rows: N.
+        width: P, the most peaks a spectrum can have.
+        dtype: of the peaks, native byte order.
+        chunks: the chunk shape of `spectrum`, None where it is contiguous.
+        chunk_rows: rows that are stored together; 1 where any row can be read alone.
+        columns: the columns that it fills beside the peaks.
+        lsh: "int64" or "string", None without lsh.
+    """
+
+    index: int
+    path: Path
+    name: str
+    rows: int
+    width: int
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...] | None
+    columns: frozenset[str]
+    lsh: Literal["int64", "string"] | None
+    dtypes: Mapping[str, str]
+    _file: Any = field(repr=False)
+    _spectrum: Reader = field(repr=False)
+    _readers: tuple[tuple[Wanted, Reader], ...] = field(repr=False)
+
+    @property
+    def chunk_rows(self) -> int:
+        return self.chunks[0] if self.chunks else 1
+
+    def read(self, row_start: int, row_stop: int) -> RawRows:
+        """Rows [row_start, row_stop) as stored.
+
+        Raises:
+            InputUnusable: the rows cannot be read, or a value does not fit its column.
+        """
+        peaks = self._values(self._spectrum, "spectrum", row_start, row_stop)
+        return RawRows(
+            self.index,
+            row_start,
+            peaks[:, 0],
+            peaks[:, 1],
+            {
+                wanted.column: self._column(wanted, reader, row_start, row_stop)
+                for wanted, reader in self._readers
+            },
+        )
+
+    def _column(self, wanted: Wanted, reader: Reader, row_start: int, row_stop: int) -> Any:
+        values = self._values(reader, reader.name, row_start, row_stop)
+        try:
+            return converted(wanted, values)
+        except OutOfRange as error:
+            raise InputUnusable(
+                f"{self.path}: dataset `{reader.name}`, row {row_start + error.row}: "
+                f"{error.value} does not fit {wanted.dtype}",
+                hint=f"Correct the value, or remove the dataset `{reader.name}` from the file.",
+            ) from None
+
+    def _values(self, reader: Reader, dataset: str, row_start: int, row_stop: int) -> Any:
+        try:
+            return reader.read(row_start, row_stop)
+        except (Unreadable, OSError, RuntimeError) as error:
+            raise InputUnusable(
+                f"{self.path}: dataset `{dataset}`, rows {row_start} to {row_stop - 1} "
+                f"cannot be read: {error}",
+                hint=COPY_HINT,
+            ) from error
+
+    def close(self) -> None:
+        """Release the file."""
+        self._spectrum.close()
+        self._file.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A worker process opens the file for itself.
+        return open_source, (self.path, self.index)
+
+
+def open_inputs(paths: Sequence[Path]) -> tuple[Source, ...]:
+    """Open the inputs of a run, in the order given.
+
+    Raises:
+        InputUnusable: a file is not usable; two have the same stem; only some hold lsh as text.
+    """
+    stems: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in stems:
+            raise InputUnusable(
+                f"{stems[path.stem]} and {path} have the same name without its ending, "
+                f"so that sample ids such as {path.stem}:0 would not be unique",
+                hint="Rename one of the files.",
+            )
+        stems[path.stem] = path
+    opened: list[Source] = []
+    try:
+        for path in paths:
+            opened.append(open_source(path, len(opened)))
+        _check_lsh(opened)
+    except InputUnusable:
+        for source in opened:
+            source.close()
+        raise
+    return tuple(opened)
+
+
+def _check_lsh(sources: Sequence[Source]) -> None:
+    by_kind = {source.lsh: source.path for source in sources if source.lsh is not None}
+    if len(by_kind) > 1:
+        raise InputUnusable(
+            f"dataset `lsh` holds whole numbers in {by_kind['int64']} and text in "
+            f"{by_kind['string']}: the two cannot share a column",
+            hint="Build them apart, into two datasets.",
+        )
+
+
+def open_source(path: Path, index: int = 0) -> Source:
+    """Open one input and check all that can be checked without reading its rows."""
+    file = _opened(path)
+    try:
+        return _described(path, index, file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _opened(path: Path) -> Any:
+    if not path.exists():
+        raise InputUnusable(f"{path} does not exist", hint="Check the path.")
+    if not path.is_file():
+        raise InputUnusable(f"{path} is not a file", hint="Name an HDF5 file.")
+    try:
+        with path.open("rb"):
+            pass
+        if not h5py.is_hdf5(path):
+            raise InputUnusable(_not_hdf5(path), hint=LAYOUT_HINT)
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        problem = f"{path} cannot be opened: {error}"
+        if "truncated" in str(error):
+            problem = f"{path} is cut short: {error}"
+        raise InputUnusable(problem, hint=COPY_HINT) from error
+
+
+def _not_hdf5(path: Path) -> str:
+    return f"{path} is empty" if path.stat().st_size == 0 else f"{path} is not an HDF5 file"
+
+
+def _described(path: Path, index: int, file: Any) -> Source:
+    spectrum = _dataset(path, file, "spectrum")
+    if spectrum is None:
+        raise InputUnusable(_without_spectrum(path, file), hint=LAYOUT_HINT)
+    shape = spectrum.shape
+    if shape is None or len(shape) != 3 or shape[1] != 2 or shape[2] < 1:
+        raise InputUnusable(
+            f"{path}: dataset `spectrum` has shape {shape}, not (N, 2, P)", hint=LAYOUT_HINT
+        )
+    if spectrum.dtype.kind != "f" or spectrum.dtype.itemsize not in (4, 8):
+        raise InputUnusable(
+            f"{path}: dataset `spectrum` holds {spectrum.dtype}, not float64 or float32",
+            hint=LAYOUT_HINT,
+        )
+    if shape[0] == 0:
+        raise InputUnusable(f"{path}: dataset `spectrum` has no rows", hint=COPY_HINT)
+    readers = _column_readers(path, file, shape[0])
+    dtypes = {reader.name: str(file[reader.name].dtype) for _, reader in readers}
+    lsh = next((file[r.name].dtype.kind for w, r in readers if w.column == "lsh"), None)
+    return Source(
+        index=index,
+        path=path,
+        name=path.stem,
+        rows=shape[0],
+        width=shape[2],
+        dtype=spectrum.dtype.newbyteorder("="),
+        chunks=spectrum.chunks,
+        columns=frozenset(wanted.column for wanted, _ in readers),
+        lsh=None if lsh is None else "string" if lsh == "S" else "int64",
+        dtypes={"spectrum": str(spectrum.dtype), **dtypes},
+        _file=file,
+        _spectrum=reader_for(path, spectrum),
+        _readers=readers,
+    )
+
+
+def _without_spectrum(path: Path, file: Any) -> str:
+    if "spectra" in file:
+        return f"{path} has the older layout of one group a spectrum, which is not read yet"
+    names = ", ".join(sorted(file)) or "nothing"
+    return f"{path} has no dataset `spectrum`; it holds {names}"
+
+
+def _dataset(path: Path, file: Any, name: str) -> Any:
+    try:
+        found = file.get(name)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise InputUnusable(
+            f"{path}: dataset `{name}` cannot be opened: {error}", hint=COPY_HINT
+        ) from error
+    if found is not None and not isinstance(found, h5py.Dataset):
+        raise InputUnusable(f"{path}: `{name}` is a group, not a dataset", hint=LAYOUT_HINT)
+    return found
+
+
+def _column_readers(path: Path, file: Any, rows: int) -> tuple[tuple[Wanted, Reader], ...]:
+    readers: list[tuple[Wanted, Reader]] = []
+    for wanted in (PRECURSOR, *OPTIONAL):
+        for name in wanted.datasets:
+            dataset = _dataset(path, file, name)
+            if dataset is not None:
+                _check_column(path, wanted, name, dataset, rows)
+                readers.append((wanted, reader_for(path, dataset)))
+                break
+        else:
+            if wanted is PRECURSOR:
+                raise InputUnusable(f"{path} has no dataset `precursor_mz`", hint=LAYOUT_HINT)
+    return tuple(readers)
+
+
+def _check_column(path: Path, wanted: Wanted, name: str, dataset: Any, rows: int) -> None:
+    if dataset.shape != (rows,):
+        raise InputUnusable(
+            f"{path}: dataset `{name}` has shape {dataset.shape}, "
+            f"not ({rows},) as `spectrum` has rows",
+            hint=LAYOUT_HINT,
+        )
+    kind = dataset.dtype.kind
+    text = kind == "O" and h5py.check_string_dtype(dataset.dtype) is None
+    if kind not in ACCEPTED[wanted.kind] or text:
+        raise InputUnusable(
+            f"{path}: dataset `{name}` holds {dataset.dtype}, which cannot fill `{wanted.column}`",
+            hint=f"Convert the dataset, or remove `{name}` if it is not needed.",
+        )
