@@ -18,9 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from remote.errors import IntegrityFailure
-from remote.workloads.durable import Digest, canonical_digest
+from remote.workloads.durable import Digest
 from remote.workloads.shards.journal import GroupLine
-from remote.workloads.shards.schema import SCHEMA_VERSION, Layout
+from remote.workloads.shards.schema import SCHEMA_VERSION
+
+DATASET_MANIFEST = "dataset_manifest.json"
+QUALITY_REPORT = "quality_report.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,52 +128,6 @@ def sample_ids_sha256(path: Path, rows: int) -> str:
 def _lines(ids: pa.Array) -> bytes:
     data = pc.binary_join_element_wise(ids, "", "\n").buffers()[2]
     return b"" if data is None else bytes(data.to_pybytes())
-
-
-@dataclass(frozen=True, slots=True)
-class InputRecord:
-    """One input as the dataset manifest describes it."""
-
-    name: str
-    sha256: str
-    rows: int
-    chunks: Mapping[str, Any]
-    dtypes: Mapping[str, str]
-
-
-def dataset_hash(shards: Iterable[Mapping[str, Any]]) -> str:
-    """SHA-256 over the shards' checksums in order."""
-    return f"sha256:{canonical_digest([shard['checksum'] for shard in shards])}"
-
-
-def schema_record(layout: Layout) -> dict[str, Any]:
-    """The columns of the shards, and those that no input could fill."""
-    fields = []
-    for field in layout.schema:
-        described = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
-        entry = {"name": field.name, "type": str(field.type), "nullable": field.nullable}
-        fields.append({**entry, **described})
-    return {"version": SCHEMA_VERSION, "columns": fields, "left_out": list(layout.left_out)}
-
-
-def shard_entry(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """A shard as the dataset manifest lists it; `file` is relative to the dataset's root."""
-    return {
-        "file": f"{manifest['split']}/{manifest['file']}",
-        "num_samples": manifest["num_samples"],
-        "file_size_bytes": manifest["file_size_bytes"],
-        "checksum": manifest["checksum"],
-    }
-
-
-def splits_record(shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Shards and spectra by split."""
-    splits: dict[str, dict[str, int]] = {}
-    for shard in shards:
-        entry = splits.setdefault(shard["split"], {"num_shards": 0, "num_samples": 0})
-        entry["num_shards"] += 1
-        entry["num_samples"] += shard["num_samples"]
-    return splits
 
 
 def timestamp(moment: datetime) -> str:

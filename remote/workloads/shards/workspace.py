@@ -1,0 +1,138 @@
+"""The files of a build beside its shards: journal, fingerprints, summary. And: may it begin?
+
+    checkpoints/checkpoint_{run_id}.json     small summary, atomic; stays
+    checkpoints/journal_{run_id}.jsonl       until the dataset is complete
+    checkpoints/fingerprints_{run_id}.u64    until the dataset is complete
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from remote.errors import ResumeRefused, UsageError
+from remote.workloads.durable import fsync_directory, json_bytes, write_atomic
+from remote.workloads.shards.fingerprints import Fingerprints
+from remote.workloads.shards.journal import Journal, Journalled, read_journal
+from remote.workloads.shards.manifest import DATASET_MANIFEST
+from remote.workloads.shards.resume import check_key, restore
+from remote.workloads.shards.writer import Output, Position, Written
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Paths and state files of one run of one output root."""
+
+    root: Path
+    run_id: str
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self.root / "checkpoints"
+
+    @property
+    def journal(self) -> Path:
+        """The journal's path."""
+        return self.folder / f"journal_{self.run_id}.jsonl"
+
+    @property
+    def fingerprints(self) -> Path:
+        """The path of the fingerprints."""
+        return self.folder / f"fingerprints_{self.run_id}.u64"
+
+    @property
+    def summary(self) -> Path:
+        """The path of the checkpoint summary."""
+        return self.folder / f"checkpoint_{self.run_id}.json"
+
+    def summarise(self, position: Position, status: str) -> None:
+        """Write the summary; `status` is "running" or "complete"."""
+        record = {
+            "run_id": self.run_id,
+            "status": status,
+            "shards_complete": position.shards,
+            "row_groups": position.groups,
+            "spectra_written": position.rows,
+        }
+        write_atomic(self.summary, json_bytes(record))
+
+    def clear(self) -> None:
+        """Remove what only a resume needs; the dataset is complete."""
+        for path in (self.journal, self.fingerprints):
+            path.unlink(missing_ok=True)
+        fsync_directory(self.folder)
+
+
+def find_run_id(root: Path) -> str | None:
+    """The run id of the unfinished build in an output root, if there is exactly one.
+
+    Raises:
+        UsageError: there are several.
+    """
+    found = sorted(root.glob("checkpoints/journal_*.jsonl"))
+    ids = [path.stem.removeprefix("journal_") for path in found]
+    if len(ids) > 1:
+        raise UsageError(
+            f"{root} holds several unfinished builds: {', '.join(ids)}.",
+            hint="Say which one to go on with: --run-id ID.",
+        )
+    return ids[0] if ids else None
+
+
+def refuse_occupied(root: Path) -> None:
+    """Nothing that is there is ever overwritten.
+
+    Raises:
+        UsageError: the output root holds a dataset, finished or not.
+    """
+    if (root / DATASET_MANIFEST).exists():
+        raise UsageError(
+            f"{root} holds a dataset already.", hint="Choose another output directory."
+        )
+    unfinished = find_run_id(root)
+    if unfinished is not None:
+        raise UsageError(
+            f"{root} holds the unfinished build {unfinished}.",
+            hint="Go on with it: --resume. Or choose another output directory.",
+        )
+    shards = sorted(root.glob("*/shard_*.parquet"))
+    if shards:
+        raise UsageError(
+            f"{root} holds shards already, such as {shards[0].relative_to(root)}.",
+            hint="Choose another output directory.",
+        )
+
+
+def begin(
+    workspace: Workspace, output: Output, key: Mapping[str, Any], *, resume: bool, keep: bool
+) -> tuple[Written, Journal | None]:
+    """The state to go on from, and the journal; `keep` False keeps none.
+
+    Raises:
+        ResumeRefused: the unfinished build is of something else, or kept no journal.
+        IntegrityFailure: its files are not what its journal says.
+    """
+    output.names.shard(0).parent.mkdir(parents=True, exist_ok=True)
+    known = read_journal(workspace.journal) if resume and workspace.journal.exists() else None
+    if resume and known is not None:
+        return _go_on(workspace, output, key, known)
+    if resume and list(output.names.shard(0).parent.glob(f"shard_{workspace.run_id}_*.parquet")):
+        raise ResumeRefused(
+            f"{workspace.root} holds shards of {workspace.run_id} and no journal of them.",
+            hint="Build into another output directory.",
+        )
+    if not keep:
+        return Written([], None, [], [], Fingerprints(None)), None
+    journal = Journal.create(workspace.journal, key)
+    return Written([], None, [], [], Fingerprints(workspace.fingerprints)), journal
+
+
+def _go_on(
+    workspace: Workspace, output: Output, key: Mapping[str, Any], known: Journalled
+) -> tuple[Written, Journal]:
+    check_key(known.key, key)
+    written = restore(output, known, workspace.journal, workspace.fingerprints)
+    return written, Journal.reopen(workspace.journal)
