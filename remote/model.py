@@ -95,13 +95,17 @@ class Parameter:
     """One resolved parameter.
 
     `value` is JSON-serialisable and already of the declared type. `source` says where it came
-    from: "default", "-p", "-r", "-y", "-b" or the path of the -f file.
+    from: "default", "-p", "-r", "-y", "-b" or the path of the -f file. `seen` is the value as it
+    was given, where that is another one: a path before it was made absolute, `latest:NOTEBOOK`.
+    An `input_path` is the file's absolute path on this machine, or empty; an `input_run` the
+    sealed run's folder as the run sees it, relative to its working directory.
     """
 
     name: str
     value: JsonValue
     source: str
     kind: ParameterKind = "value"
+    seen: JsonValue = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,11 +116,16 @@ def _text_of(path: Path) -> str:
 
 @functools.cache
 def _loader() -> Any:
-    """A SafeLoader that refuses repeated keys and reads `1e-3` as a number, as YAML 1.2 does."""
+    """A SafeLoader without repeated keys and dates; `1e-3` is a number, as in YAML 1.2."""
     import yaml
 
     class Loader(yaml.SafeLoader):
         pass
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, form) for tag, form in rules if not tag.endswith(":timestamp")]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def mapping(loader: Loader, node: yaml.MappingNode) -> dict[Any, Any]:
         seen: set[object] = set()
