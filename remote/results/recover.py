@@ -39,9 +39,11 @@ def recover(results_root: Path) -> Recovered:
     incoming = results_root / INCOMING
     completed: list[Path] = []
     named: dict[str, list[str]] = {"claimed": [], "busy": [], "damaged": []}
+    recorded = {line.id for line in _read(results_root).lines}
     for run_id in _staged(incoming):
         try:
-            folder = _complete(incoming / run_id, results_root)
+            known = run_id in recorded
+            folder = _complete(incoming / run_id, results_root) if known else None
         except disk.Held:
             named["busy"].append(run_id)
         except IntegrityFailure:
@@ -78,5 +80,10 @@ def _complete(directory: Path, results_root: Path) -> Path | None:
 
 
 def _last_line(run_id: str, results_root: Path) -> ledger.Line | None:
-    lines = [line for line in ledger.read(results_root).lines if line.id == run_id]
+    lines = [line for line in _read(results_root).lines if line.id == run_id]
     return lines[-1] if lines else None
+
+
+def _read(results_root: Path) -> ledger.Ledger:
+    with disk.writing_to(results_root):
+        return ledger.read(results_root)

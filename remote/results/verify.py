@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +63,18 @@ class Findings:
     @property
     def whole(self) -> bool:
         return not self.damage
+
+    def as_json(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "folder": str(self.folder),
+            "whole": self.whole,
+            "files": self.files,
+            "size_bytes": self.size_bytes,
+            "findings": [
+                {**asdict(finding), "damage": finding.is_damage} for finding in self.findings
+            ],
+        }
 
     def refuse_damage(self) -> None:
         """Raises: IntegrityFailure naming what is damaged, if anything is."""
