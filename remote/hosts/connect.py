@@ -43,8 +43,8 @@ def connect(config: HostConfig) -> Iterator[Host]:
     if config.runtime == "process":
         yield Host(config, transport, ProcessRuntime(transport), layout)
         return
-    from remote.hosts.docker import DockerRuntime  # noqa: PLC0415 - docker is slow to import
-    from remote.hosts.engine import open_engine  # noqa: PLC0415
+    from remote.hosts.docker import DockerRuntime
+    from remote.hosts.engine import open_engine
 
     with open_engine(config, environment()) as engine:
         yield Host(config, transport, DockerRuntime(transport, engine), layout)

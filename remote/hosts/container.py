@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from remote.hosts.runtime import LaunchPlan, Places, run_environment
@@ -110,11 +110,14 @@ def mounts(plan: LaunchPlan) -> list[Mapping[str, Any]]:
         _bind(plan.directory / "output", PLACES.output),
         _bind(plan.cache, PLACES.cache),
         _bind(plan.results_root, RESULTS, read_only=True),
-        *(_bind(item.path_on_host, item.path_in_run, read_only=True) for item in plan.inputs),
+        *(
+            _bind(item.path_on_host.resolve(), item.path_in_run, read_only=True)
+            for item in plan.inputs
+        ),
     ]
 
 
-def _bind(source: Path, target: PurePosixPath, *, read_only: bool = False) -> Mapping[str, Any]:
+def _bind(source: Path, target: Path, *, read_only: bool = False) -> Mapping[str, Any]:
     return {"Type": "bind", "Source": str(source), "Target": str(target), "ReadOnly": read_only}
 
 

@@ -49,7 +49,7 @@ class DockerRuntime:
     def user(self) -> ContainerUser:
         return container_user(os.getuid(), os.getgid(), rootless=self.engine.facts.rootless)
 
-    def places(self, directory: Path, cache: Path) -> Places:
+    def places(self, directory: Path, cache: Path) -> Places:  # noqa: ARG002 - its own places
         return PLACES
 
     def effective_limits(self, asked: Limits) -> Limits:
@@ -89,23 +89,23 @@ class DockerRuntime:
                 hint="`docker info` and the engine's log say more",
             ) from error
 
-    def status(self, run_id: str, directory: Path) -> Status:
-        with _reaching(run_id):
+    def status(self, directory: Path) -> Status:
+        with _reaching(directory.name):
             try:
                 container = self._container(directory)
                 state = container.attrs["State"]
-                if state["Status"] in ("created", "running", "paused", "restarting"):
-                    return Status(running=state["Status"] != "created")
+                if state["Status"] in ("running", "paused", "restarting"):
+                    return Status(running=True)
                 return _ended(state, _last_lines(container), container.attrs["HostConfig"])
             except (NotFound, FileNotFoundError):
                 return _GONE
 
-    def stop(self, run_id: str, directory: Path) -> None:
-        with _reaching(run_id), suppress(NotFound, FileNotFoundError):
+    def stop(self, directory: Path) -> None:
+        with _reaching(directory.name), suppress(NotFound, FileNotFoundError):
             self._container(directory).stop(timeout=STOP_GRACE_SECONDS)
 
-    def remove(self, run_id: str, directory: Path) -> None:
-        with _reaching(run_id), suppress(NotFound, FileNotFoundError):
+    def remove(self, directory: Path) -> None:
+        with _reaching(directory.name), suppress(NotFound, FileNotFoundError):
             self._container(directory).remove(force=True, v=True)
 
     def _container(self, directory: Path) -> Container:

@@ -7,6 +7,7 @@ or where it is old enough (18.09 to 22) to have it built in; a newer one without
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -75,11 +76,10 @@ def private_configuration(home: Path) -> dict[str, object]:
 
 def has_buildkit(version: str, *, buildx: bool) -> bool:
     """Whether a docker command of this version can build with BuildKit."""
-    numbers = version.split("+")[0].split("-")[0].split(".")[:2]
-    try:
-        found = (int(numbers[0]), int(numbers[1]))
-    except (ValueError, IndexError):
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers is None:
         return buildx
+    found = (int(numbers[1]), int(numbers[2]))
     return buildx or _FIRST_WITH_BUILDKIT <= found < _FIRST_WITHOUT_BUILTIN
 
 

@@ -144,9 +144,9 @@ def open_engine(config: HostConfig, environment: Mapping[str, str]) -> Iterator[
     """
     found = find_engine(environment)
     refuse_unusable(found)
-    import docker  # noqa: PLC0415 - 0.2 s to import
-    from docker.errors import DockerException  # noqa: PLC0415
-    from requests.exceptions import RequestException  # noqa: PLC0415
+    import docker
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
 
     try:
         client = docker.DockerClient(base_url=found.url, timeout=CALL_SECONDS, version="auto")

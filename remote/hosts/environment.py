@@ -94,7 +94,7 @@ def find_uv() -> Path:
     Raises:
         BuildFailed: there is none.
     """
-    from uv import find_uv_bin  # noqa: PLC0415 - only a build needs it
+    from uv import find_uv_bin
 
     try:
         return Path(find_uv_bin())

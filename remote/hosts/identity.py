@@ -100,7 +100,5 @@ def _started_ps(pid: int) -> str | None:
 
 
 def _output(argv: list[str]) -> str:
-    done = subprocess.run(
-        argv, capture_output=True, text=True, timeout=_PS_SECONDS, check=False
-    )
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=_PS_SECONDS, check=False)
     return done.stdout.strip()

@@ -51,7 +51,7 @@ class ProcessRuntime:
             raise memory_too_small(asked.memory_bytes, total, "this machine")
         return replace(asked, network=True)
 
-    def path_in_run(self, parameter: str, path: Path) -> Path:
+    def path_in_run(self, parameter: str, path: Path) -> Path:  # noqa: ARG002 - where it lies
         return path
 
     def prepare(self, plan: LaunchPlan) -> None:
@@ -75,7 +75,7 @@ class ProcessRuntime:
                 hint=f"remove {plan.placed.environment} to have it made anew, and try again",
             ) from error
 
-    def status(self, run_id: str, directory: Path) -> Status:
+    def status(self, directory: Path) -> Status:
         state = self._state(directory)
         if state is None:
             return Status(running=False, known=False, detail="it was never started")
@@ -85,7 +85,7 @@ class ProcessRuntime:
             self._end_orphans(directory, state)
         return Status(running=False, detail="its supervisor is gone (killed, or a reboot)")
 
-    def stop(self, run_id: str, directory: Path) -> None:
+    def stop(self, directory: Path) -> None:
         state = self._state(directory)
         supervisor = _identity(state, "supervisor", alive=True) if state else None
         if supervisor is None:
@@ -95,12 +95,12 @@ class ProcessRuntime:
         while supervisor.alive():
             if time.monotonic() > limit:
                 raise HostRefused(
-                    f"run {run_id}: its supervisor (pid {supervisor.pid}) does not end",
+                    f"run {directory.name}: its supervisor (pid {supervisor.pid}) does not end",
                     hint=f"kill -9 {supervisor.pid}",
                 )
             time.sleep(0.05)
 
-    def remove(self, run_id: str, directory: Path) -> None:
+    def remove(self, directory: Path) -> None:
         state = self._state(directory)
         if state is not None:
             self._end_orphans(directory, state)

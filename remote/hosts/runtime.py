@@ -93,15 +93,15 @@ class Runtime(Protocol):
         """
         ...
 
-    def status(self, run_id: str, directory: Path) -> Status:
+    def status(self, directory: Path) -> Status:
         """Whether it runs; a run that was never started is not known."""
         ...
 
-    def stop(self, run_id: str, directory: Path) -> None:
+    def stop(self, directory: Path) -> None:
         """Ask the run to end, then make it; returns when it has ended."""
         ...
 
-    def remove(self, run_id: str, directory: Path) -> None:
+    def remove(self, directory: Path) -> None:
         """Forget an ended run: containers, leftover processes. Not the directory."""
         ...
 

@@ -77,7 +77,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 process_group=0,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
             )
 
     def _record(self, runner: ProcessIdentity | None) -> None:

@@ -22,7 +22,7 @@ def place(host: Host, project: Project, on_detail: OnDetail) -> PlacedImage:
         UsageError: the project is no checkout.
     """
     if host.config.runtime == "docker":
-        from remote.image.build import build_image  # noqa: PLC0415 - docker is slow to import
+        from remote.image.build import build_image
 
         return build_image(host, project, code_digests(project), on_detail)
     digests = code_digests(project)

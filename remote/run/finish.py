@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from remote.errors import IntegrityFailure
+from remote.errors import IntegrityFailure, UsageError
 from remote.hosts.connect import Host
 from remote.model import Clock, Listener, Outcome, RunState, SealedRun
 from remote.results.claim import staging
@@ -50,7 +50,7 @@ def finish(
             sealed = sealed_already(run_id, results_root)
         else:
             sealed = _collect_and_seal(host, run_id, spec, outcome, results_root, steps, clock)
-        host.runtime.remove(run_id, directory)
+        host.runtime.remove(directory)
         host.transport.remove(directory)
     return sealed
 
@@ -78,15 +78,15 @@ def sealed_already(run_id: str, results_root: Path) -> SealedRun:
     """The folder of a run that somebody else has sealed.
 
     Raises:
-        IntegrityFailure: there is none.
+        UsageError: there is none.
     """
     failed = sorted((results_root / FAILED).glob(f"{run_id}.attempt*"))
     for folder in (results_root / run_id, *reversed(failed)):
         record = folder / RUN_JSON
         if record.exists():
             return _from_record(folder, json.loads(record.read_bytes()))
-    raise IntegrityFailure(
-        f"{run_id}: neither on its host nor in {results_root}",
+    raise UsageError(
+        f"{run_id}: neither on this host nor in {results_root}",
         hint="`remote ps` lists what the host has, `remote results list` what is here",
     )
 

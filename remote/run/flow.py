@@ -5,6 +5,7 @@ from __future__ import annotations
 from remote.hosts.connect import Host, connect
 from remote.image.place import place
 from remote.model import Clock, Listener, Run, RunRequest, SealedRun
+from remote.run.check import refuse_missing_imports
 from remote.run.finish import finish
 from remote.run.launch import Reserved, check_disk, launch, reserved
 from remote.run.provenance import git_facts
@@ -43,7 +44,7 @@ def see_to_the_end(
     """Watch a run that is under way, then collect and seal it."""
     steps = Steps(listener)
     with steps.step("run", run.id):
-        outcome = watch(host, run, listener)
+        outcome = watch(host, run.directory, listener)
     return finish(
         host, run.id, outcome, request.results_root, listener, clock, steps.timings["run"]
     )
@@ -53,6 +54,7 @@ def _start(host: Host, request: RunRequest, reservation: Reserved, steps: Steps)
     git = git_facts(request.project.root)
     with steps.step("build") as say:
         placed = place(host, request.project, say)
+    refuse_missing_imports(request.notebook, placed.modules, request.project.notebooks)
     with steps.step("stage") as say:
         staged = stage(host, request.parameters, say)
     with steps.step("launch", reservation.claim.id):

@@ -57,7 +57,7 @@ def reserved(host: Host, request: RunRequest, clock: Clock) -> Iterator[Reserved
     try:
         yield reservation
     except BaseException:
-        host.runtime.remove(reservation.claim.id, reservation.directory)
+        host.runtime.remove(reservation.directory)
         host.transport.remove(reservation.directory)
         _give_back(reservation.claim)
         raise
@@ -81,13 +81,15 @@ def launch(
     """
     plan = launch_plan(host, request, reservation, placed, staged)
     places = host.runtime.places(plan.directory, plan.cache)
-    host.runtime.prepare(plan)
     spec = run_spec(request, plan, places, staged, reservation.created_at, git, timings)
     notebook = request.notebook.read_bytes()
     _check_notebook(request, notebook)
-    host.transport.write(plan.directory / "notebook.ipynb", notebook)
-    host.transport.write(plan.directory / "run.json", json.dumps(spec, indent=1).encode())
-    host.runtime.start(plan)
+    # Held until the run is there: whoever finds run.json meanwhile must not take it for dead.
+    with host.transport.lock(host.layout.run_lock(plan.id)):
+        host.runtime.prepare(plan)
+        host.transport.write(plan.directory / "notebook.ipynb", notebook)
+        host.transport.write(plan.directory / "run.json", json.dumps(spec, indent=1).encode())
+        host.runtime.start(plan)
     return Run(
         id=plan.id,
         uuid=plan.uuid,

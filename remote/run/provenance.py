@@ -16,7 +16,9 @@ def git_facts(root: Path) -> dict[str, object] | None:
     try:
         commit = _git(root, "rev-parse", "--verify", "HEAD").strip()
         status = _git(root, "status", "--porcelain=v1", "--untracked-files=normal", "--", ".")
-        diff = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".") if status else ""
+        diff = ""
+        if status:
+            diff = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".")
     except CommandFailed:
         return None
     encoded = diff.encode()

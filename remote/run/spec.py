@@ -47,7 +47,7 @@ def run_spec(
             }
             for item in staged.inputs
         ],
-        "parents": [],
+        "parents": _parents(request),
         "host": {
             "name": request.host.name,
             "transport": request.host.transport,
@@ -103,7 +103,17 @@ def _parameters(request: RunRequest, staged: Staged) -> list[dict[str, object]]:
             "source": parameter.source,
             "kind": parameter.kind,
         }
-        if value != parameter.value:
-            record["seen"] = parameter.value
+        given = parameter.seen if parameter.seen is not None else parameter.value
+        if value != given:
+            record["seen"] = given
         records.append(record)
     return records
+
+
+def _parents(request: RunRequest) -> list[dict[str, object]]:
+    """The sealed runs that parameters name; their values end in the folder's name."""
+    return [
+        {"parameter": parameter.name, "id": str(parameter.value).rstrip("/").rpartition("/")[2]}
+        for parameter in request.parameters
+        if parameter.kind == "input_run" and parameter.value
+    ]

@@ -1,0 +1,138 @@
+"""Where a run goes: the host that is named, the config's default, else this machine."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from remote.config import Config, environment, state_dir
+from remote.errors import EngineUnusable, UsageError
+from remote.hosts.command import CommandFailed, run
+from remote.hosts.docker_cli import docker_cli
+from remote.hosts.engine import Answer, Socket, find_engine, refuse_unusable
+from remote.model import HostConfig, RuntimeKind
+from remote.schema import nearest
+
+LOCAL = "local"
+# Names that need no configuration: this machine, with the runtime left open or forced.
+BUILT_IN: dict[str, RuntimeKind | None] = {
+    LOCAL: None,
+    "local+docker": "docker",
+    "local+process": "process",
+}
+# What the embedded default waits for a base image that it has to pull.
+PULL_SECONDS = 10
+# How long a pull that failed is not tried again by the embedded default.
+FORGET_SECONDS = 600
+_INSPECT_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which runtime this machine offers, and why, in one clause."""
+
+    runtime: RuntimeKind
+    reason: str
+
+
+def choose(config: Config, host_argument: str | None = None) -> HostConfig:
+    """The host of a run, with the reason for it.
+
+    Raises:
+        EngineUnusable: docker was asked for by name and cannot be used.
+        UsageError: no host has that name.
+    """
+    name = host_argument or config.default_host
+    if name is None:
+        return _embedded(config, f"no host is named in --host or {config.path.name}")
+    reason = (
+        f"--host {name}" if host_argument is not None else f"default_host of {config.path.name}"
+    )
+    if name in config.hosts:
+        return _checked(replace(config.hosts[name], reason=reason))
+    if name == LOCAL:
+        return _embedded(config, reason)
+    if name in BUILT_IN:
+        return _checked(local_host(BUILT_IN[name] or "process", reason, name))
+    if "@" in name:
+        return _destination(name, reason)
+    raise UsageError(
+        f'no host is called "{name}"{nearest(name, [*config.hosts, *BUILT_IN])}',
+        hint=f"hosts are named in {config.path}; {', '.join(BUILT_IN)} are always there",
+    )
+
+
+def local_host(runtime: RuntimeKind, reason: str, name: str = LOCAL) -> HostConfig:
+    """This machine with a given runtime."""
+    return HostConfig(name, "local", runtime, reason, state_dir())
+
+
+def _destination(name: str, reason: str) -> HostConfig:
+    return HostConfig(name, "ssh", "docker", reason, Path("~/.workhorse"), destination=name)
+
+
+def _embedded(config: Config, named: str) -> HostConfig:
+    host = local_host("process", "")
+    verdict = judge(host.base_image, host.state_dir)
+    return replace(host, runtime=verdict.runtime, reason=f"{named}; {verdict.reason}")
+
+
+def _checked(host: HostConfig) -> HostConfig:
+    """Refuse an engine that cannot serve before anything is built."""
+    if host.transport == "local" and host.runtime == "docker":
+        refuse_unusable(find_engine(environment()))
+    return host
+
+
+def judge(base_image: str, state: Path) -> Verdict:
+    """Docker where an engine answers, can build, and has or gets the base image; else process."""
+    found = find_engine(environment())
+    if found.answer is not Answer.ANSWERS:
+        return Verdict("process", _why_not(found))
+    try:
+        with docker_cli(found.url, environment().get("PATH", ""), Path.home()) as cli:
+            inspect = [str(cli.binary), "image", "inspect", "--format", "{{.Id}}", "--", base_image]
+            seen = run(inspect, timeout=_INSPECT_SECONDS, extra_env=cli.variables, check=False)
+            if seen.returncode == 0:
+                return Verdict("docker", f"a Docker Engine answers and has {base_image}")
+            if _failed_lately(state, base_image):
+                return Verdict("process", f"{base_image} could not be pulled a moment ago")
+            pull = [str(cli.binary), "pull", "--quiet", "--", base_image]
+            run(pull, timeout=PULL_SECONDS, extra_env=cli.variables)
+    except EngineUnusable as error:
+        return Verdict("process", f"a Docker Engine answers, but {error.problem}")
+    except CommandFailed:
+        _remember_failure(state, base_image)
+        return Verdict(
+            "process",
+            f"a Docker Engine answers, but {base_image} is not here and could not be pulled "
+            f"within {PULL_SECONDS} s",
+        )
+    return Verdict("docker", f"a Docker Engine answers and could pull {base_image}")
+
+
+def _why_not(found: Socket) -> str:
+    if found.answer is Answer.MISSING:
+        return "no Docker Engine is here"
+    return f"the Docker Engine at {found.url} {found.answer.value}"
+
+
+def _failure_record(state: Path) -> Path:
+    return state / "cache" / "pull-failed.json"
+
+
+def _failed_lately(state: Path, base_image: str) -> bool:
+    try:
+        record = json.loads(_failure_record(state).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    age = time.time() - float(record["at"])
+    return record["image"] == base_image and 0 <= age < FORGET_SECONDS
+
+
+def _remember_failure(state: Path, base_image: str) -> None:
+    path = _failure_record(state)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"image": base_image, "at": time.time()}), encoding="utf-8")
