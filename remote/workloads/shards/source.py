@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import h5py
 import numpy as np
@@ -111,6 +111,12 @@ class Source:
                 hint=COPY_HINT,
             ) from error
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Release the file."""
         self._spectrum.close()
@@ -149,7 +155,7 @@ def open_inputs(paths: Sequence[Path]) -> tuple[Source, ...]:
 
 
 def _check_lsh(sources: Sequence[Source]) -> None:
-    by_kind = {source.lsh: source.path for source in sources if source.lsh is not None}
+    by_kind = {x.lsh: x.path for x in sources if x.lsh is not None}
     if len(by_kind) > 1:
         raise InputUnusable(
             f"dataset `lsh` holds whole numbers in {by_kind['int64']} and text in "
