@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass, replace
@@ -10,12 +11,14 @@ from pathlib import Path
 from remote.config import Config, environment, state_dir
 from remote.errors import EngineUnusable, UsageError
 from remote.hosts.command import CommandFailed, run
-from remote.hosts.docker_cli import docker_cli
+from remote.hosts.docker_cli import DockerCli, docker_cli
 from remote.hosts.engine import Answer, Socket, find_engine, refuse_unusable
 from remote.model import HostConfig, RuntimeKind
 from remote.schema import nearest
 
 LOCAL = "local"
+# An environment image says which lock it was made from.
+LOCK_LABEL = "workhorse.lock"
 # Names that need no configuration: this machine, with the runtime left open or forced.
 BUILT_IN: dict[str, RuntimeKind | None] = {
     LOCAL: None,
@@ -46,7 +49,7 @@ def choose(config: Config, host_argument: str | None = None) -> HostConfig:
     """
     name = host_argument or config.default_host
     if name is None:
-        return _embedded(config, f"no host is named in --host or {config.path.name}")
+        return _embedded(config, "no host is named")
     reason = (
         f"--host {name}" if host_argument is not None else f"default_host of {config.path.name}"
     )
@@ -75,8 +78,14 @@ def _destination(name: str, reason: str) -> HostConfig:
 
 def _embedded(config: Config, named: str) -> HostConfig:
     host = local_host("process", "")
-    verdict = judge(host.base_image, host.state_dir)
+    verdict = judge(host.base_image, host.state_dir, _lock_digest(config))
     return replace(host, runtime=verdict.runtime, reason=f"{named}; {verdict.reason}")
+
+
+def _lock_digest(config: Config) -> str | None:
+    """Of the checkout that the configuration belongs to."""
+    lock = config.path.parents[1] / "requirements.txt"
+    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
 
 
 def _checked(host: HostConfig) -> HostConfig:
@@ -86,17 +95,20 @@ def _checked(host: HostConfig) -> HostConfig:
     return host
 
 
-def judge(base_image: str, state: Path) -> Verdict:
-    """Docker where an engine answers, can build, and has or gets the base image; else process."""
+def judge(base_image: str, state: Path, lock_sha256: str | None = None) -> Verdict:
+    """Docker where an engine answers, can build, and has or gets what to build on; else process.
+
+    `lock_sha256` names the environment whose image makes the base image unnecessary.
+    """
     found = find_engine(environment())
     if found.answer is not Answer.ANSWERS:
         return Verdict("process", _why_not(found))
     try:
         with docker_cli(found.url, environment().get("PATH", ""), Path.home()) as cli:
-            inspect = [str(cli.binary), "image", "inspect", "--format", "{{.Id}}", "--", base_image]
-            seen = run(inspect, timeout=_INSPECT_SECONDS, extra_env=cli.variables, check=False)
-            if seen.returncode == 0:
+            if _has_image(cli, base_image):
                 return Verdict("docker", f"a Docker Engine answers and has {base_image}")
+            if lock_sha256 and _has_environment(cli, lock_sha256):
+                return Verdict("docker", "a Docker Engine answers and has the environment's image")
             if _failed_lately(state, base_image):
                 return Verdict("process", f"{base_image} could not be pulled a moment ago")
             pull = [str(cli.binary), "pull", "--quiet", "--", base_image]
@@ -111,6 +123,18 @@ def judge(base_image: str, state: Path) -> Verdict:
             f"within {PULL_SECONDS} s",
         )
     return Verdict("docker", f"a Docker Engine answers and could pull {base_image}")
+
+
+def _has_image(cli: DockerCli, name: str) -> bool:
+    argv = [str(cli.binary), "image", "inspect", "--format", "{{.Id}}", "--", name]
+    done = run(argv, timeout=_INSPECT_SECONDS, extra_env=cli.variables, check=False)
+    return done.returncode == 0
+
+
+def _has_environment(cli: DockerCli, lock_sha256: str) -> bool:
+    label = f"label={LOCK_LABEL}={lock_sha256}"
+    argv = [str(cli.binary), "image", "ls", "--quiet", "--filter", label]
+    return bool(run(argv, timeout=_INSPECT_SECONDS, extra_env=cli.variables).stdout.strip())
 
 
 def _why_not(found: Socket) -> str:

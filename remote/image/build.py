@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from remote.hosts.connect import Host
 from remote.hosts.docker import DockerRuntime
 from remote.hosts.docker_cli import DockerCli, docker_cli
 from remote.hosts.environment import BUILD_SECONDS, INVENTORY
+from remote.hosts.select import LOCK_LABEL
 from remote.image.code import place_code
 from remote.image.digests import NOTEBOOKS, PACKAGE
 from remote.model import CodeDigests, PlacedImage, Project
@@ -54,13 +55,12 @@ def tags(dockerfile: bytes, base_image: str, digests: CodeDigests) -> Tags:
 
 
 def build_argv(
-    cli: Path, context: Path, tag: str, arguments: dict[str, str], target: str | None = None
+    cli: Path, context: Path, tag: str, arguments: Mapping[str, str], *options: str
 ) -> list[str]:
     """A build whose progress is plain lines."""
-    options = [item for pair in arguments.items() for item in ("--build-arg", "=".join(pair))]
-    chosen = ["--target", target] if target else []
+    given = [item for pair in arguments.items() for item in ("--build-arg", "=".join(pair))]
     return [
-        *(str(cli), "build", "--progress=plain", *chosen, *options),
+        *(str(cli), "build", "--progress=plain", *options, *given),
         *("--tag", tag, "--", str(context)),
     ]
 
@@ -83,7 +83,7 @@ def build_image(
         lambda: on_detail("another run is building this image"),
     ):
         place_code(host, project, digests)
-        environment_id = builder.environment(names)
+        environment_id = builder.environment(names, digests)
         run_id = builder.run_image(names, digests)
         modules = builder.modules(environment_id)
     return PlacedImage(
@@ -106,7 +106,7 @@ class ImageBuilder:
         self._say = on_detail
         self._engine = host.runtime.engine
 
-    def environment(self, names: Tags) -> str:
+    def environment(self, names: Tags, digests: CodeDigests) -> str:
         """The id of the environment image."""
         found = self._image_id(names.environment)
         if found:
@@ -114,7 +114,10 @@ class ImageBuilder:
         with self._cli() as cli, _context(self._project) as context:
             self._require_base_image(cli)
             arguments = {"BASE_IMAGE": self._host.config.base_image}
-            self._build(cli, build_argv(cli.binary, context, names.environment, arguments, "env"))
+            label = f"{LOCK_LABEL}={digests.lock}"
+            options = ("--target", "env", "--label", label)
+            argv = build_argv(cli.binary, context, names.environment, arguments, *options)
+            self._build(cli, argv)
         return self._built(names.environment)
 
     def run_image(self, names: Tags, digests: CodeDigests) -> str:

@@ -11,9 +11,10 @@ from remote.errors import UsageError
 from remote.hosts.connect import Host, connect
 from remote.hosts.engine import Answer, find_engine
 from remote.hosts.select import local_host
-from remote.model import Clock, Listener, RunState, SealedRun
+from remote.model import Clock, Listener, RunState, RuntimeKind, SealedRun
 from remote.run import runs
 from remote.run import stop as stopping
+from remote.run.finish import sealed_already
 
 
 def list_runs() -> tuple[runs.RunInfo, ...]:
@@ -44,7 +45,7 @@ def host_of(run_id: str) -> Iterator[Host]:
             f"this machine has no run {run_id}",
             hint="`remote ps` lists what it has; `remote results list` what is collected",
         )
-    kind = "docker" if runtime == "docker" else "process"
+    kind: RuntimeKind = "docker" if runtime == "docker" else "process"
     with connect(local_host(kind, "")) as host:
         yield host
 
@@ -57,7 +58,7 @@ def attach(run_id: str, results_root: Path, listener: Listener, *, clock: Clock)
         HostUnreachable: the engine went away.
     """
     if runs.runtime_of(state_dir(), run_id) is None:
-        return runs.sealed_already(run_id, results_root)
+        return sealed_already(run_id, results_root)
     with host_of(run_id) as host:
         return runs.attach(host, run_id, results_root, listener, clock=clock)
 
@@ -69,7 +70,7 @@ def collect(run_id: str, results_root: Path, listener: Listener, *, clock: Clock
         UsageError: it is still running, or nobody has it.
     """
     if runs.runtime_of(state_dir(), run_id) is None:
-        return runs.sealed_already(run_id, results_root)
+        return sealed_already(run_id, results_root)
     with host_of(run_id) as host:
         return runs.collect_run(host, run_id, results_root, listener, clock=clock)
 
