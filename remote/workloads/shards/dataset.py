@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from remote.workloads.durable import canonical_digest
@@ -12,20 +10,7 @@ from remote.workloads.shards.context import RunContext, hardware, software
 from remote.workloads.shards.manifest import timestamp
 from remote.workloads.shards.request import Request
 from remote.workloads.shards.schema import SCHEMA_VERSION, Layout
-
-
-@dataclass(frozen=True, slots=True)
-class InputRecord:
-    """One input as the dataset manifest describes it.
-
-    `chunks` (null where contiguous) and `dtypes` are by dataset of the file.
-    """
-
-    name: str
-    sha256: str
-    rows: int
-    chunks: Mapping[str, Sequence[int] | None]
-    dtypes: Mapping[str, str]
+from remote.workloads.shards.source import Source
 
 
 def dataset_manifest(
@@ -33,11 +18,17 @@ def dataset_manifest(
     layout: Layout,
     config: Mapping[str, Any],
     preprocessing: Mapping[str, Any],
-    inputs: Sequence[InputRecord],
+    sources: Sequence[Source],
+    hashes: Sequence[str],
     shards: Sequence[Mapping[str, Any]],
     counts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The manifest, from the shards' own ones."""
+    """The manifest, from the shards' own ones.
+
+    Args:
+        hashes: SHA-256 (hex) of each source's file.
+        counts: read, written, attrition, integrity and damaged spectra, dropped by reason.
+    """
     context = RunContext.current()
     return {
         "dataset": request.settings.dataset_name,
@@ -45,7 +36,10 @@ def dataset_manifest(
         "mode": request.mode,
         "config_file": request.config_file,
         "config_hash": f"sha256:{canonical_digest(config)}",
-        "hdf5_hashes": {x.name: f"sha256:{x.sha256}" for x in inputs},
+        "hdf5_hashes": {
+            source.path.name: f"sha256:{sha256}"
+            for source, sha256 in zip(sources, hashes, strict=True)
+        },
         "shards": [shard_entry(shard) for shard in shards],
         "dataset_hash": dataset_hash(shards),
         "num_shards": len(shards),
@@ -54,14 +48,7 @@ def dataset_manifest(
         "splits": splits_record(shards),
         "counts": dict(counts),
         "inputs": [
-            {
-                "name": x.name,
-                "sha256": x.sha256,
-                "rows": x.rows,
-                "chunks": dict(x.chunks),
-                "dtypes": dict(x.dtypes),
-            }
-            for x in inputs
+            input_record(source, sha256) for source, sha256 in zip(sources, hashes, strict=True)
         ],
         "preprocessing": dict(preprocessing),
         "config": dict(config),
@@ -83,19 +70,15 @@ def dataset_manifest(
     }
 
 
-def describe(path: Path) -> tuple[dict[str, Sequence[int] | None], dict[str, str]]:
-    """Chunk shapes and dtypes of an HDF5 file's datasets, by name."""
-    import h5py
-
-    chunks: dict[str, Sequence[int] | None] = {}
-    dtypes: dict[str, str] = {}
-    with h5py.File(path, "r", locking=False) as file:
-        for name, item in sorted(file.items()):
-            if isinstance(item, h5py.Dataset):
-                chunks[name] = list(item.chunks) if item.chunks else None
-                text = h5py.check_string_dtype(item.dtype)
-                dtypes[name] = "string" if text and text.length is None else item.dtype.str
-    return chunks, dtypes
+def input_record(source: Source, sha256: str) -> dict[str, Any]:
+    """An input; `chunks` is the chunk shape of its spectra, null where they are contiguous."""
+    return {
+        "name": source.path.name,
+        "sha256": sha256,
+        "rows": source.rows,
+        "chunks": list(source.chunks) if source.chunks else None,
+        "dtypes": dict(source.dtypes),
+    }
 
 
 def dataset_hash(shards: Iterable[Mapping[str, Any]]) -> str:

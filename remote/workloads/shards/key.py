@@ -1,6 +1,6 @@
 """What was run, so that only the same is gone on with.
 
-    input fingerprints, settings that bear on the bytes, schema version, code, software
+input fingerprints, settings that bear on the bytes, schema version, code, software
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from remote.workloads.durable import canonical_digest
 from remote.workloads.shards.context import code_sha256, software
 from remote.workloads.shards.schema import SCHEMA_VERSION, Layout, MzPrecision
 from remote.workloads.shards.settings import BuildSettings, Split
@@ -63,7 +62,7 @@ def run_key(
         "order": [name for name, _ in inputs],
         "config": dict(config),
         "schema_version": SCHEMA_VERSION,
-        "schema": canonical_digest(str(layout.schema.to_string(show_field_metadata=True))),
+        "columns": list(layout.names),
         "code": code_sha256(),
         "software": software(),
         "machine": platform.machine(),

@@ -7,6 +7,7 @@ ran it, whenever, with whatever number of workers.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -128,6 +129,12 @@ def sample_ids_sha256(path: Path, rows: int) -> str:
 def _lines(ids: pa.Array) -> bytes:
     data = pc.binary_join_element_wise(ids, "", "\n").buffers()[2]
     return b"" if data is None else bytes(data.to_pybytes())
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """A manifest as it was written."""
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return manifest
 
 
 def timestamp(moment: datetime) -> str:

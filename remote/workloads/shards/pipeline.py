@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from remote.workloads.shards.blocks import ROW_GROUP_ROWS, CleanRows, RawRows, join
+from remote.workloads.shards.blocks import ROW_GROUP_ROWS, CleanRows, RawRows, cut, join
 from remote.workloads.shards.encode import EncodedGroup
 from remote.workloads.shards.plan import Task
 from remote.workloads.shards.source import Source
@@ -38,9 +38,9 @@ class Work:
         """Read, clean and encode the rows of a task."""
         raw = self.sources[task.input_index].read(task.row_start, task.row_stop)
         parts: list[Part] = []
-        for start, stop in group_cuts(task.row_start, task.row_stop):
-            rows = self.clean(_rows(raw, start, stop))
-            whole = (start, stop) == self.group(task.input_index, start)
+        for piece in cut(raw):
+            rows = self.clean(piece)
+            whole = (rows.row_start, rows.row_stop) == self.group(rows.input_index, rows.row_start)
             parts.append(self.encode(rows) if whole else rows)
         return parts
 
@@ -63,14 +63,6 @@ class Work:
                 pending = []
 
 
-def group_cuts(row_start: int, row_stop: int) -> Iterator[tuple[int, int]]:
-    """Cut a range of source rows at the bounds of row groups."""
-    while row_start < row_stop:
-        stop = min(row_start - row_start % ROW_GROUP_ROWS + ROW_GROUP_ROWS, row_stop)
-        yield row_start, stop
-        row_start = stop
-
-
 def remaining(tasks: Iterable[Task], after: tuple[int, int]) -> Iterator[Task]:
     """What is left of the tasks after (input index, row) is reached."""
     input_index, row = after
@@ -87,17 +79,3 @@ def stops(tasks: Iterable[Task]) -> dict[int, int]:
     for task in tasks:
         found[task.input_index] = max(found.get(task.input_index, 0), task.row_stop)
     return found
-
-
-def _rows(raw: RawRows, start: int, stop: int) -> RawRows:
-    """Rows [start, stop) of a block, without copying."""
-    low, high = start - raw.row_start, stop - raw.row_start
-    if (low, high) == (0, len(raw)):
-        return raw
-    return replace(
-        raw,
-        row_start=start,
-        mz=raw.mz[low:high],
-        intensity=raw.intensity[low:high],
-        columns={name: values[low:high] for name, values in raw.columns.items()},
-    )

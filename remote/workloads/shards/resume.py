@@ -113,6 +113,7 @@ def _written(
         stats=[line.stats for line in lines],
         fingerprints=Fingerprints.reopen(hashes, [line.rows for line in lines]),
         rows=sum(line.rows for line in lines),
+        reached=(lines[-1].input_index, lines[-1].row_stop) if lines else (0, 0),
     )
 
 

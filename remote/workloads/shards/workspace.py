@@ -1,8 +1,8 @@
 """The files of a build beside its shards: journal, fingerprints, summary. And: may it begin?
 
-    checkpoints/checkpoint_{run_id}.json     small summary, atomic; stays
-    checkpoints/journal_{run_id}.jsonl       until the dataset is complete
-    checkpoints/fingerprints_{run_id}.u64    until the dataset is complete
+checkpoints/checkpoint_{run_id}.json     small summary, atomic; stays
+checkpoints/journal_{run_id}.jsonl       until the dataset is complete
+checkpoints/fingerprints_{run_id}.u64    until the dataset is complete
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Workspace:
         """The path of the checkpoint summary."""
         return self.folder / f"checkpoint_{self.run_id}.json"
 
-    def summarise(self, position: Position, status: str) -> None:
+    def summarise(self, position: Position, status: str, key: Mapping[str, Any]) -> None:
         """Write the summary; `status` is "running" or "complete"."""
         record = {
             "run_id": self.run_id,
@@ -56,6 +56,7 @@ class Workspace:
             "shards_complete": position.shards,
             "row_groups": position.groups,
             "spectra_written": position.rows,
+            "key": dict(key),
         }
         write_atomic(self.summary, json_bytes(record))
 

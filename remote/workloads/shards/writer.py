@@ -55,9 +55,10 @@ class Written:
         closed: shards that have name and manifest, by index from 0.
         shard: the open one, None before its first row group.
         lines: the row groups of the open shard, or those without rows that wait for one.
-        groups: all row groups so far, those without rows included.
-        stats: the stats of each of them.
+        stats: what cleaning counted in each row group so far.
         fingerprints: of every spectrum written.
+        rows: spectra written.
+        reached: input and the row in it up to which all is written.
     """
 
     closed: list[CloseLine]
@@ -66,6 +67,7 @@ class Written:
     stats: list[Mapping[str, Any]]
     fingerprints: Fingerprints
     rows: int = 0
+    reached: tuple[int, int] = (0, 0)
 
     @property
     def groups(self) -> int:
@@ -117,6 +119,7 @@ class OrderedWriter:
         self.written.lines.append(line)
         self.written.stats.append(group.stats)
         self.written.rows += group.rows
+        self.written.reached = (group.input_index, group.row_stop)
         if self._journal is not None:
             self._journal.append(line)
         self._since_checkpoint += group.row_stop - group.row_start
@@ -133,9 +136,10 @@ class OrderedWriter:
         """Make what is written durable and leave it for a later resume."""
         self._settle()
         if self.written.shard is not None and self._journal is not None:
-            self._sync(self.written.shard, self._position())
+            self._sync(self.written.shard, self.position())
 
-    def _position(self) -> Position:
+    def position(self) -> Position:
+        """How far it is."""
         return Position(len(self.written.closed), self.written.groups, self.written.rows)
 
     def __enter__(self) -> Self:
@@ -198,7 +202,7 @@ class OrderedWriter:
     def _close_shard(self, shard: ShardFile) -> None:
         index = len(self.written.closed)
         if self._journal is not None:  # no name before the journal can tell how it came to be
-            self._sync(shard, self._position())
+            self._sync(shard, self.position())
         shard.finish()
         sha256 = shard.sha256()
         self._output.write_manifest(index, self.written.lines, sha256)
@@ -218,7 +222,7 @@ class OrderedWriter:
                 return
             self._syncing.result()
         self._since_checkpoint = 0
-        self._syncing = self._syncer.submit(self._sync, self.written.shard, self._position())
+        self._syncing = self._syncer.submit(self._sync, self.written.shard, self.position())
 
     def _sync(self, shard: ShardFile, position: Position) -> None:
         assert self._journal is not None

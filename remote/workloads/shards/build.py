@@ -1,0 +1,254 @@
+"""One build, start to end: inputs to shards, manifests and report.
+
+from remote.workloads.shards import build_shards
+build_shards(input_hdf5="GeMS_C.9.hdf5", output_root=OUTPUT_DIR)
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Unpack
+
+from remote.workloads.durable import canonical_digest, exclusive, json_bytes, write_atomic
+from remote.workloads.progress import notice
+from remote.workloads.shards import counts as counting
+from remote.workloads.shards.clean import clean
+from remote.workloads.shards.dataset import dataset_manifest
+from remote.workloads.shards.encode import Encoder
+from remote.workloads.shards.fingerprints import Hashes
+from remote.workloads.shards.hashing import hashing
+from remote.workloads.shards.journal import GroupLine
+from remote.workloads.shards.key import config_record, run_key
+from remote.workloads.shards.manifest import (
+    DATASET_MANIFEST,
+    QUALITY_REPORT,
+    Identity,
+    ShardNames,
+    read_manifest,
+)
+from remote.workloads.shards.meter import Meter, Watch
+from remote.workloads.shards.pipeline import Work, remaining, stops
+from remote.workloads.shards.plan import Task, plan
+from remote.workloads.shards.request import Inputs, Options, Request, make_request
+from remote.workloads.shards.result import BuildResult
+from remote.workloads.shards.sample import write_sample
+from remote.workloads.shards.schema import Layout, common_lsh
+from remote.workloads.shards.settings import BuildSettings, preprocessing_record
+from remote.workloads.shards.source import Source, open_inputs
+from remote.workloads.shards.tasks import executor, in_order
+from remote.workloads.shards.totals import checked, tally
+from remote.workloads.shards.workspace import Workspace, begin, find_run_id, refuse_occupied
+from remote.workloads.shards.writer import OrderedWriter, Output, Position
+
+
+def build_shards(
+    settings: BuildSettings | None = None,
+    *,
+    input_hdf5: Inputs = None,
+    output_root: str | os.PathLike[str] | None = None,
+    watch: Watch | None = None,
+    **options: Unpack[Options],
+) -> BuildResult:
+    """Build a dataset of shards.
+
+    Args:
+        settings: the config's keys; defaults where None.
+        input_hdf5: one file or several; empty for the config's, and without those for a
+            generated sample.
+        output_root: where the dataset goes; must not hold one. None for the config's.
+        watch: is told how far the build is, often.
+        options: see `request.Options`.
+
+    Raises:
+        WorkhorseError: a subclass for each thing that can be wrong; whatever was written stays,
+            and `resume=True` goes on with it.
+    """
+    began = time.monotonic()
+    request = make_request(settings or BuildSettings(), input_hdf5, output_root, options)
+    with ExitStack() as stack:
+        stack.enter_context(exclusive(request.output_root))
+        if request.resume and not options.get("run_id"):
+            unfinished = find_run_id(request.output_root)
+            request = replace(request, run_id=unfinished or request.run_id)
+        if not request.resume:
+            refuse_occupied(request.output_root)
+        if not request.inputs:
+            request = replace(request, inputs=(stack.enter_context(_sample(request)),))
+        _preflight(request)
+        sources = stack.enter_context(_opened(request.inputs))
+        return _Build.of(request, sources, watch or _unwatched).run(began)
+
+
+def _unwatched(_: object) -> None:
+    """Nobody asked to be told."""
+
+
+@contextmanager
+def _sample(request: Request) -> Iterator[Path]:
+    """A generated input in a temporary directory, which is removed again."""
+    rows = request.sample_spectra
+    notice(f"No input was named: generating a sample of {rows:,} spectra (it is not kept).")
+    with tempfile.TemporaryDirectory(prefix="workhorse-sample-") as folder:
+        path = Path(folder) / "sample.hdf5"
+        write_sample(path, rows, request.settings.random_seed)
+        yield path
+
+
+def _preflight(request: Request) -> None:
+    if request.skip_preflight:
+        return
+    # preflight.check comes here
+
+
+@contextmanager
+def _opened(paths: Sequence[Path]) -> Iterator[tuple[Source, ...]]:
+    with ExitStack() as stack:
+        sources = open_inputs(paths)
+        for source in sources:
+            stack.callback(source.close)
+        yield sources
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """A build whose inputs are open and whose output is locked."""
+
+    request: Request
+    sources: tuple[Source, ...]
+    watch: Watch
+    layout: Layout
+    encoder: Encoder
+    tasks: tuple[Task, ...]
+    config: Mapping[str, Any]
+    workspace: Workspace
+
+    @classmethod
+    def of(cls, request: Request, sources: tuple[Source, ...], watch: Watch) -> _Build:
+        """Decide everything that can be decided before data is read."""
+        layout = Layout.of(
+            frozenset(name for source in sources for name in source.columns),
+            lsh=common_lsh({s.name: s.lsh for s in sources if s.lsh is not None}),
+            mz_precision=request.mz_precision,
+            preprocessing=preprocessing_record(request.settings, request.mz_precision),
+        )
+        encoder = Encoder(
+            layout, tuple(s.name for s in sources), tuple(s.path.name for s in sources)
+        )
+        config = config_record(request.settings, request.split, request.mz_precision, request.limit)
+        tasks = plan(sources, request.settings.max_spectra)
+        workspace = Workspace(request.output_root, request.run_id)
+        return cls(request, sources, watch, layout, encoder, tasks, config, workspace)
+
+    def run(self, began: float) -> BuildResult:
+        """Do the work."""
+        execution = self.request.execution
+        key = self._key()
+        written, journal = begin(
+            self.workspace,
+            self._output(),
+            key,
+            resume=self.request.resume,
+            keep=execution.checkpoint,
+        )
+        resumed = sum(stats["read"] for stats in written.stats)
+        writer = OrderedWriter(
+            self._output(),
+            written,
+            journal,
+            interval=execution.checkpoint_interval,
+            summary=lambda position: self.workspace.summarise(position, "running", key),
+        )
+        with hashing([source.path for source in self.sources]) as digests:
+            with writer:
+                self._write(writer)
+                counts = checked(counting.merge(*written.stats))
+                writer.finish()
+                fingerprints = written.fingerprints.all()
+            hashes = [digest.result() for digest in digests]
+        return self._conclude(counts, fingerprints, hashes, began, resumed, writer.position())
+
+    def _key(self) -> dict[str, Any]:
+        inputs = [(source.path.name, source.path) for source in self.sources]
+        return run_key(inputs, self.config, self.request.run_id, self.layout)
+
+    def _output(self) -> Output:
+        request = self.request
+        return Output(
+            names=ShardNames(request.output_root, request.split, request.run_id),
+            identity=Identity(
+                dataset=request.settings.dataset_name,
+                split=request.split,
+                run_id=request.run_id,
+                config_digest=f"sha256:{canonical_digest(self.config)}",
+                created_at=request.created_at,
+                inputs=tuple(source.path.name for source in self.sources),
+            ),
+            footer=self.encoder.footer,
+            limit=request.limit,
+            dropped=_dropped,
+        )
+
+    def _write(self, writer: OrderedWriter) -> None:
+        """Run the tasks that are left, and write what comes of them."""
+        rules = self.request.settings.preprocessing
+        work = Work(self.sources, stops(self.tasks), partial(clean, rules=rules), self.encoder)
+        workers = self.request.execution.workers
+        left = remaining(self.tasks, writer.written.reached)
+        meter = Meter(sum(map(len, self.tasks)), self.watch, writer.written.stats)
+        with executor(workers) as pool:
+            for group in work.groups(in_order(pool, work, left, workers + 1)):
+                writer.append(group)
+                meter.add(group.stats, len(writer.written.closed))
+
+    def _conclude(
+        self,
+        counts: Mapping[str, Any],
+        fingerprints: Hashes,
+        hashes: Sequence[str],
+        began: float,
+        resumed: int,
+        position: Position,
+    ) -> BuildResult:
+        """Write report and dataset manifest, and remove what only a resume needs."""
+        root = self.request.output_root
+        names = self._output().names
+        shards = [read_manifest(names.manifest(index)) for index in range(position.shards)]
+        rules = preprocessing_record(self.request.settings, self.request.mz_precision)
+        quality = {"overall": "PASS"}
+        write_atomic(root / QUALITY_REPORT, json_bytes(quality))
+        manifest = dataset_manifest(
+            self.request,
+            self.layout,
+            self.config,
+            rules,
+            self.sources,
+            hashes,
+            shards,
+            tally(counts),
+        )
+        write_atomic(root / DATASET_MANIFEST, json_bytes(manifest))
+        self.workspace.summarise(position, "complete", self._key())
+        self.workspace.clear()
+        return BuildResult(
+            manifest=root / DATASET_MANIFEST,
+            shards=tuple(names.shard(index) for index in range(position.shards)),
+            num_samples=counts["written"],
+            read=counts["read"],
+            dropped=dict(counts["dropped"]),
+            total_bytes=manifest["total_bytes"],
+            quality=str(quality["overall"]),
+            seconds=time.monotonic() - began,
+            resumed_rows=resumed,
+        )
+
+
+def _dropped(lines: Sequence[GroupLine]) -> Mapping[str, int]:
+    dropped: dict[str, int] = counting.merge(*(line.stats for line in lines))["dropped"]
+    return dict(sorted(dropped.items()))

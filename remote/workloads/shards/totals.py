@@ -1,0 +1,44 @@
+"""The sums that must be right before a dataset gets its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from remote.errors import InputUnusable, InternalError
+from remote.workloads.shards import counts as counting
+
+
+def tally(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Spectra read, and where each of them went."""
+    return {
+        "read": counts["read"],
+        "written": counts["written"],
+        "attrition": counting.attrition(counts),
+        "integrity": counting.integrity(counts),
+        "damaged": 0,  # an input whose rows cannot be read is refused
+        "dropped": dict(sorted(counts["dropped"].items())),
+    }
+
+
+def checked(counts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The counts, if they add up and a spectrum is left.
+
+    Raises:
+        InternalError: a spectrum is in none of the sums, or in two.
+        InputUnusable: every spectrum was dropped.
+    """
+    sums = tally(counts)
+    parts = sums["written"] + sums["attrition"] + sums["integrity"] + sums["damaged"]
+    if sums["read"] != parts:
+        raise InternalError(
+            f"{sums['read']} spectra were read and {parts} accounted for: {sums}.",
+            hint="This is a defect in Workhorse; please report it.",
+        )
+    if not sums["written"]:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in sums["dropped"].items())
+        raise InputUnusable(
+            f"No spectrum is left: all {sums['read']} were dropped ({reasons}).",
+            hint="Check the input and the limits (min_peaks, max_precursor_mz).",
+        )
+    return counts
