@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from remote.model import RunState
 from remote.runner.directory import RunDirectory, write_json
 from remote.runner.ending import Ending, Failure, of_error
 from remote.runner.events import emitter
-from remote.runner.execute import execute
+from remote.runner.execute import Attempt, execute
 from remote.runner.outcome import outcome
 from remote.runner.spec import read_spec
 from remote.runner.stop import stop_on_signals
@@ -32,14 +33,16 @@ def main(arguments: list[str]) -> int:
     memory.start()
     try:
         with stop_on_signals() as stop:
-            ending = execute(directory, read_spec(directory), emit, stop, memory)
+            spec = read_spec(directory)
+            ending = execute(Attempt(directory, spec, emit, stop, memory))
+            ending = replace(ending, signal=stop.signal)
     except WorkhorseError as error:
         ending = of_error(error)
-    except Exception as error:  # the outermost edge: a defect, told with its traceback
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a defect, with traceback
         ending = _defect(error)
     memory.end()
-    write_json(directory.outcome, outcome(ending, started, datetime.now(UTC), memory))
     emit("finished", state=ending.state.value, exit_code=ending.exit_code)
+    write_json(directory.outcome, outcome(ending, started, datetime.now(UTC), memory))
     return ending.exit_code
 
 

@@ -19,6 +19,7 @@ from remote.runner.events import Emit
 from remote.runner.papermill_import import without_cloud_clients
 from remote.runner.process import KernelProcess
 from remote.runner.saving import NotebookFile
+from remote.runner.text import CellText
 
 with without_cloud_clients():
     from papermill.clientwrap import PapermillNotebookClient
@@ -30,6 +31,7 @@ with without_cloud_clients():
 import zmq
 import zmq.asyncio
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat.v4 import new_output
 
 START_SECONDS = 120
 _POLL_SECONDS = 0.05
@@ -45,9 +47,14 @@ class CellFailed(Exception):
         super().__init__(f"cell {cell}: {ename}: {evalue}")
         self.cell, self.ename, self.evalue, self.traceback = cell, ename, evalue, traceback
 
+    @property
+    def ended_itself(self) -> bool:
+        """True for exit(), quit(), sys.exit() and sys.exit(0): an early end and no failure."""
+        return self.ename == "SystemExit" and self.evalue in ("", "0", "None")
+
 
 class KernelDied(Exception):
-    """The kernel is gone; `cell` was running, None where none was."""
+    """The kernel is gone; `cell` was running, None where it had not started yet."""
 
     def __init__(self, cell: int | None) -> None:
         super().__init__(f"the kernel died (cell {cell})")
@@ -105,6 +112,8 @@ class CellRunner(PapermillNotebookClient):  # type: ignore[misc]
         cells_run: cells that were executed to their end.
     """
 
+    kc: Any
+
     def __init__(self, bookkeeper: Bookkeeper, kernel: KernelProcess, emit: Emit) -> None:
         super().__init__(
             bookkeeper,
@@ -116,7 +125,14 @@ class CellRunner(PapermillNotebookClient):  # type: ignore[misc]
         )
         self._kernel = kernel
         self._emit = emit
+        self._text = CellText()
+        self._log_start = 0
         self.cells_run = 0
+
+    @property
+    def executable(self) -> list[int]:
+        """Positions of the cells that hold code."""
+        return [index for index, cell in enumerate(self.nb.cells) if is_executable(cell)]
 
     async def connect(self) -> None:
         """Wait until the kernel answers and its output channel is heard.
@@ -127,7 +143,7 @@ class CellRunner(PapermillNotebookClient):  # type: ignore[misc]
         """
         async with asyncio.timeout(START_SECONDS):
             while not self._kernel.ready_to_connect:
-                self._check_alive(None)
+                self._check_alive()
                 await asyncio.sleep(_POLL_SECONDS / 5)
             self.kc = self._kernel.client()
             context = zmq.asyncio.Context()
@@ -142,14 +158,14 @@ class CellRunner(PapermillNotebookClient):  # type: ignore[misc]
             message_id = self.kc.kernel_info()
             reply = None
             while reply is None or reply["parent_header"].get("msg_id") != message_id:
-                self._check_alive(None)
+                self._check_alive()
                 reply = await _message(self.kc.shell_channel, _POLL_SECONDS)
             if await _message(self.kc.iopub_channel, 1) is not None:
                 return reply["content"]["language_info"]
 
-    def _check_alive(self, cell: int | None) -> None:
+    def _check_alive(self) -> None:
         if not self._kernel.alive():
-            raise KernelDied(cell)
+            raise KernelDied(None)
 
     async def _async_check_alive(self) -> None:
         if not self._kernel.alive():
@@ -172,28 +188,56 @@ class CellRunner(PapermillNotebookClient):  # type: ignore[misc]
         """
         cell = self.nb.cells[index]
         started = time.monotonic()
-        told = {"cell": index, "of": len(self.nb.cells)}
-        self._emit("cell_started", **told, title=_title(cell.source))
+        title = _title(cell.source)
+        self._emit("cell_started", cell=index, of=len(self.nb.cells), title=title)
         self.nb_man.cell_start(cell, index)
+        self._text = CellText()
+        self._log_start = self._kernel.log_size()
         try:
             await self.async_execute_cell(cell, index)
         except CellExecutionError as error:
-            self.nb_man.cell_exception(cell, cell_index=index, exception=error)
-            raise CellFailed(index, error.ename, error.evalue, _traceback(cell)) from error
+            raise self._failed(cell, index, error) from error
         except DeadKernelError as error:
             self.nb_man.cell_exception(cell, cell_index=index, exception=error)
             await self._take_what_is_left(cell, index)
             raise KernelDied(index) from error
         finally:
             self.nb_man.cell_complete(cell, cell_index=index)
+        self._finished(index, started)
+
+    def _finished(self, index: int, started: float) -> None:
         self.cells_run += 1
-        self._emit("cell_finished", **told, seconds=round(time.monotonic() - started, 3))
+        seconds = round(time.monotonic() - started, 3)
+        self._emit("cell_finished", cell=index, of=len(self.nb.cells), seconds=seconds)
+
+    def _failed(self, cell: Any, index: int, error: CellExecutionError) -> CellFailed:
+        failed = CellFailed(index, error.ename, error.evalue, _traceback(cell))
+        if failed.ended_itself:
+            self.cells_run += 1
+            left = sum(map(is_executable, self.nb.cells[index + 1 :]))
+            self._emit("notice", text=f"the notebook ended itself in cell {index}; {left} not run")
+        else:
+            self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+            told = {"cell": index, "of": len(self.nb.cells)}
+            self._emit("cell_failed", **told, ename=error.ename, evalue=error.evalue)
+        return failed
+
+    def output(self, outs: list[Any], msg: Any, display_id: str | None, cell_index: int) -> Any:
+        """Printed text is merged and bounded; everything else is nbclient's business."""
+        hooked = self.output_hook_stack[msg["parent_header"].get("msg_id")]
+        if msg["msg_type"] != "stream" or hooked or self.clear_before_next_output:
+            return super().output(outs, msg, display_id, cell_index)
+        return self._text.add(outs, msg["content"]["name"], msg["content"]["text"])
 
     async def _take_what_is_left(self, cell: Any, index: int) -> None:
-        """What the kernel sent before it died is still in the channel."""
-        while message := await _message(self.kc.iopub_channel, 0.1):
-            if message["msg_type"] in ("stream", "display_data", "execute_result", "error"):
+        """What the kernel sent before it died is in the channel, what it printed in its log."""
+        while (message := await _message(self.kc.iopub_channel, 0.1)) is not None:
+            if message["msg_type"] in ("display_data", "execute_result", "error"):
                 self.process_message(message, cell, index)
+        text = self._kernel.log_since(self._log_start)
+        if text:
+            cell.outputs = [o for o in cell.outputs if o.output_type != "stream"]
+            cell.outputs.append(new_output("stream", name="stdout", text=text))
 
     async def disconnect(self, patience: float) -> None:
         """Ask the kernel to end (files it holds are closed then), wait, close the channels."""

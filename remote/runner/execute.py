@@ -6,7 +6,7 @@ import asyncio
 import os
 import platform
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,55 +22,67 @@ from remote.runner.spec import RunSpec, check_notebook
 from remote.runner.stop import Stop
 from remote.runner.verdict import cell_raised, kernel_gone, stopped
 from remote.runner.watch import MemoryWatch
+from remote.workloads.hostfacts import cores
 
 if TYPE_CHECKING:
-    from remote.runner.engine import CellRunner
+    from remote.runner.engine import Bookkeeper, CellRunner
 
-_SHUTDOWN_SECONDS = 10.0
+# How long a kernel may take to end by itself; what a stopped run may.
+SHUTDOWN_SECONDS = 10.0
+STOPPED_SECONDS = 0.5
 
 
-def execute(
-    directory: RunDirectory, spec: RunSpec, emit: Emit, stop: Stop, memory: MemoryWatch
-) -> Ending:
-    """Run the notebook; whatever happens to its cells or kernel is in the ending.
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution of a run: what to run and who hears of it."""
+
+    directory: RunDirectory
+    spec: RunSpec
+    emit: Emit
+    stop: Stop
+    memory: MemoryWatch
+
+
+def execute(attempt: Attempt) -> Ending:
+    """Run the notebook; whatever happens to its cells or its kernel is in the ending.
 
     Raises:
         WorkhorseError: it cannot be started at all (notebook unusable).
         OSError: the kernel process cannot be started.
     """
+    directory, spec = attempt.directory, attempt.spec
     check_notebook(directory.notebook)
     environment = kernel_environment(directory, spec)
-    began = time.monotonic()
     with kernel_process(directory.kernel_log, spec.working_directory, environment) as kernel:
-        stop.attach(kernel)
-        # Half a second of imports, while the kernel starts.
-        from remote.runner import engine
+        attempt.stop.attach(kernel)
+        from remote.runner import engine  # half a second of imports, while the kernel starts
 
         notebook = engine.prepare(directory.notebook, spec.parameters)
         file = NotebookFile(directory.executed)
         bookkeeper = engine.Bookkeeper(notebook, file)
         bookkeeper.notebook_start()
         file.save(notebook)
-        _tell_start(emit, spec, notebook, memory)
-        cells = engine.CellRunner(bookkeeper, kernel, emit)
-        ending = asyncio.run(_run(cells, kernel, emit, stop, memory, began))
-        _finish_metadata(bookkeeper, ending)
-        file.save(notebook)
-    executable = sum(engine.is_executable(cell) for cell in notebook.cells)
-    ending = replace(ending, cells=executable, cells_run=cells.cells_run, signal=stop.signal)
+        _tell_start(attempt, len(notebook.cells))
+        cells = engine.CellRunner(bookkeeper, kernel, attempt.emit)
+        ending = asyncio.run(_run(attempt, cells, kernel))
+    _show_in_notebook(notebook, ending)
+    _finish_metadata(bookkeeper, ending)
+    file.save(notebook)
+    executable = sum(map(engine.is_executable, notebook.cells))
+    ending = replace(ending, cells=executable, cells_run=cells.cells_run)
     return _unless_unsaved(ending, file)
 
 
 def kernel_environment(directory: RunDirectory, spec: RunSpec) -> dict[str, str]:
     """The runner's own environment, completed where it was started by hand."""
-    output = os.environ.get("OUTPUT_DIR") or str(directory.output.absolute())
     stated = {
-        "OUTPUT_DIR": output,
+        "OUTPUT_DIR": os.environ.get("OUTPUT_DIR") or str(directory.output),
         "WORKHORSE_RUN_ID": spec.id,
-        "WORKHORSE_EVENTS": str(directory.events.absolute()),
-        "WORKHORSE_ERROR": str(directory.error.absolute()),
+        "WORKHORSE_EVENTS": str(directory.events),
+        "WORKHORSE_ERROR": str(directory.error),
+        "PYTHONPATH": _python_path(),
     }
-    return {**os.environ, **stated, "PYTHONPATH": _python_path()}
+    return {**os.environ, **stated}
 
 
 def _python_path() -> str:
@@ -80,57 +92,67 @@ def _python_path() -> str:
     return os.pathsep.join(paths if code in paths else [code, *paths])
 
 
-def _tell_start(emit: Emit, spec: RunSpec, notebook: Any, memory: MemoryWatch) -> None:
-    emit(
+def _tell_start(attempt: Attempt, cells: int) -> None:
+    attempt.emit(
         "runner_started",
-        attempt=spec.attempt,
+        attempt=attempt.spec.attempt,
         python=platform.python_version(),
-        cells=len(notebook.cells),
+        cells=cells,
         hostname=platform.node(),
-        cores=os.cpu_count(),
-        memory_limit_bytes=memory.limit_bytes,
+        cores=cores(),
+        memory_limit_bytes=attempt.memory.limit_bytes,
     )
 
 
-async def _run(
-    cells: CellRunner,
-    kernel: KernelProcess,
-    emit: Emit,
-    stop: Stop,
-    memory: MemoryWatch,
-    began: float,
-) -> Ending:
-    from remote.runner.engine import CellFailed, KernelDied, is_executable
+async def _run(attempt: Attempt, cells: CellRunner, kernel: KernelProcess) -> Ending:
+    from remote.runner.engine import CellFailed, KernelDied
 
+    stop, memory = attempt.stop, attempt.memory
     try:
         await cells.connect()
-        emit("kernel_started", seconds=round(time.monotonic() - began, 3))
-        for index, cell in enumerate(cells.nb.cells):
-            if stop.signal:
-                return stopped(stop.signal, None)
-            if is_executable(cell):
-                await cells.run_cell(index)
-        return Ending(RunState.SUCCEEDED, 0)
+        seconds = round(time.monotonic() - kernel.started, 3)
+        attempt.emit("kernel_started", seconds=seconds)
+        return await _run_cells(attempt, cells)
     except CellFailed as error:
         if stop.signal:
             return stopped(stop.signal, error.cell)
-        emit(
-            "cell_failed",
-            cell=error.cell,
-            of=len(cells.nb.cells),
-            ename=error.ename,
-            evalue=error.evalue,
-        )
-        return cell_raised(error, emit)
+        return cell_raised(error, attempt.directory.error, memory)
     except KernelDied as error:
         if stop.signal:
             return stopped(stop.signal, error.cell)
         return kernel_gone(error.cell, kernel.exit_status, memory)
     finally:
-        await cells.disconnect(0.5 if stop.signal else _SHUTDOWN_SECONDS)
+        await cells.disconnect(STOPPED_SECONDS if stop.signal else SHUTDOWN_SECONDS)
 
 
-def _finish_metadata(bookkeeper: Any, ending: Ending) -> None:
+async def _run_cells(attempt: Attempt, cells: CellRunner) -> Ending:
+    """Every cell in order; between two of them a stop is heard too."""
+    for index in cells.executable:
+        if attempt.stop.signal:
+            return stopped(attempt.stop.signal, None)
+        attempt.directory.error.unlink(missing_ok=True)
+        attempt.memory.mark()
+        await cells.run_cell(index)
+    return Ending(RunState.SUCCEEDED, 0)
+
+
+def _show_in_notebook(notebook: Any, ending: Ending) -> None:
+    """An end that no cell could print (kernel killed, run stopped) is shown where it happened."""
+    failure = ending.failure
+    if failure is None or failure.cell is None:
+        return
+    from nbformat.v4 import new_output
+
+    outputs = notebook.cells[failure.cell].outputs
+    if any(output.output_type == "error" for output in outputs):
+        return
+    lines = [f"{failure.ename}: {failure.problem}", *([failure.hint] if failure.hint else [])]
+    outputs.append(
+        new_output("error", ename=failure.ename, evalue=failure.problem, traceback=lines)
+    )
+
+
+def _finish_metadata(bookkeeper: Bookkeeper, ending: Ending) -> None:
     """papermill's closing entries; cells that never ran keep the status "pending"."""
     metadata = bookkeeper.nb.metadata.papermill
     bookkeeper.end_time = bookkeeper.now()
@@ -143,7 +165,9 @@ def _unless_unsaved(ending: Ending, file: NotebookFile) -> Ending:
     """A success whose notebook could not be stored is none."""
     if file.failure is None or ending.state is not RunState.SUCCEEDED:
         return ending
-    problem = f"executed.ipynb could not be saved at the end: {file.failure}"
-    hint = "free disk space on the host and run again; the file holds an earlier state"
-    failure = Failure(DiskTooSmall.__name__, problem, hint)
+    failure = Failure(
+        kind=DiskTooSmall.__name__,
+        problem=f"executed.ipynb could not be saved at the end: {file.failure}",
+        hint="free disk space on the host and run again; the file holds an earlier state",
+    )
     return replace(ending, state=RunState.FAILED, exit_code=DiskTooSmall.exit_code, failure=failure)

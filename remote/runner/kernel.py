@@ -74,7 +74,7 @@ def serve(connection_file: str, log_path: Path) -> None:
         def close(self) -> None:
             # The process ends here. Closing its channels in order races with its own threads
             # (some runs hang for ten seconds), and exit closes them just as well.
-            pass
+            self.reset_io()
 
     app = KernelApp(
         kernel_class=WorkhorseKernel,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,18 +10,12 @@ from typing import Any
 
 from remote.runner.ending import Ending
 from remote.runner.watch import MemoryWatch
+from remote.workloads.hostfacts import cores
 
 
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC, milliseconds, with a Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def cores() -> int:
-    """The processors this process may use: not the machine's where it has fewer."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def packages() -> dict[str, str]:

@@ -10,14 +10,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jupyter_client.asynchronous import AsyncKernelClient
+    from jupyter_client.asynchronous.client import AsyncKernelClient
 
+_LOG_PIECE = 1 << 20
 _CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
 
@@ -28,10 +30,14 @@ class KernelProcess:
     another user of the host could connect to.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], sockets: Path, lifeline: int) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], sockets: Path, lifeline: int, log: Path
+    ) -> None:
+        self._log = log
         self._process = process
         self._sockets = sockets
         self._lifeline = lifeline
+        self.started = time.monotonic()
 
     @property
     def pid(self) -> int:
@@ -52,11 +58,26 @@ class KernelProcess:
 
     def client(self) -> AsyncKernelClient:
         """An unconnected client of this kernel."""
-        from jupyter_client.asynchronous import AsyncKernelClient
+        from jupyter_client.asynchronous.client import AsyncKernelClient
 
         client = AsyncKernelClient()
         client.load_connection_file(str(self._sockets / "connection.json"))
         return client
+
+    def log_size(self) -> int:
+        """Bytes in kernel.log by now."""
+        return self._log.stat().st_size
+
+    def log_since(self, start: int) -> str:
+        """What kernel.log holds from byte `start` on, bounded as a notebook's text is."""
+        from remote.runner.text import BoundedText
+
+        text = BoundedText()
+        with self._log.open(encoding="utf-8", errors="replace", newline="") as log:
+            log.seek(start)
+            while piece := log.read(_LOG_PIECE):
+                text.add(piece)
+        return str(text)
 
     def signal_group(self, number: signal.Signals) -> None:
         """Send to the kernel and its children; nothing happens where all are gone."""
@@ -111,7 +132,7 @@ def kernel_process(
         raise
     finally:
         os.close(read_end)
-    kernel = KernelProcess(process, sockets, write_end)
+    kernel = KernelProcess(process, sockets, write_end, log_path)
     try:
         yield kernel
     finally:

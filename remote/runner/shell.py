@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ class WorkhorseShell(ZMQInteractiveShell):
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
         """Every error of a cell passes here. A typed one is shown short; the log has it all."""
+        if isinstance(evalue, SystemExit) and not evalue.code:
+            sys.stdout.write("[the notebook ended itself here]\n")
+            self._last_traceback: list[str] = []
+            return
         full = _COLOUR.sub("", "\n".join(stb))
         self.kernel_log.write(f"{full}\n".encode("utf-8", "backslashreplace"))
         if isinstance(evalue, WorkhorseError):
@@ -68,8 +73,12 @@ class WorkhorseKernel(IPythonKernel):
         super().__init__(**options)
         # SystemExit is how a notebook ends itself; advice for a terminal is noise there.
         warnings.filterwarnings("ignore", message="To exit: use", category=UserWarning)
-        self.shell.events.register("pre_run_cell", self._provide_output_dir)
+        self._shell().events.register("pre_run_cell", self._provide_output_dir)
+
+    def _shell(self) -> WorkhorseShell:
+        assert isinstance(self.shell, WorkhorseShell)
+        return self.shell
 
     def _provide_output_dir(self, _info: Any) -> None:
         """In every cell, also after %reset; a notebook's own OUTPUT_DIR is left alone."""
-        self.shell.user_ns.setdefault("OUTPUT_DIR", Path(os.environ["OUTPUT_DIR"]))
+        self._shell().user_ns.setdefault("OUTPUT_DIR", Path(os.environ["OUTPUT_DIR"]))

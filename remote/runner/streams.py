@@ -38,17 +38,24 @@ class LoggedStream(OutStream):
         """The real descriptor: `subprocess.run(..., stdout=sys.stdout)` works."""
         return self._descriptor
 
-    def write(self, string: str) -> int | None:
-        """In a forked child: to the descriptor alone; the parent shows it from there."""
-        data = string.encode("utf-8", "backslashreplace") if isinstance(string, str) else b""
-        if not self._is_master_process():
-            return os.write(self._descriptor, data)
-        self.log.write(data)
-        return super().write(string)
+    def write(self, string: str) -> int:
+        """In a forked child: to the descriptor alone; the parent shows it from there.
+
+        Raises:
+            TypeError: `string` is no text.
+        """
+        data = str.encode(string, "utf-8", "backslashreplace")
+        if self._is_master_process():
+            self.log.write(data)
+            self.show(string)
+        else:
+            os.write(self._descriptor, data)
+        return len(string)
 
     def show(self, text: str) -> None:
-        """To the notebook alone: `text` is in kernel.log already."""
-        super().write(text)
+        """To the notebook alone, as long as the kernel speaks to it; kernel.log has `text`."""
+        if not self.pub_thread._stopped:
+            super().write(text)
 
     def flush(self) -> None:
         """Send now if the kernel asks, soon if anybody else does (see the module's docstring)."""

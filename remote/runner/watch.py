@@ -10,7 +10,7 @@ import threading
 import psutil
 
 from remote.runner.events import Emit
-from remote.runner.memory import find_cgroup, system_oom_kills, tree_bytes
+from remote.workloads.memory import find_cgroup, memory_limit, system_oom_kills, tree_bytes
 
 SECONDS_BETWEEN_SAMPLES = 0.5
 _SAMPLES_PER_RECORD = 4
@@ -30,12 +30,11 @@ class MemoryWatch(threading.Thread):
         self._cgroup = find_cgroup()
         self._sampled_peak = 0
         self._ended = threading.Event()
-        self._cgroup_kills_before = self._cgroup.oom_kills() if self._cgroup else 0
+        self._kills_before = self._kills()
         self._system_kills_before = system_oom_kills()
-        machine = int(psutil.virtual_memory().total)
-        limit = self._cgroup.limit() if self._cgroup else None
-        self.limited = limit is not None and limit < machine
-        self.limit_bytes: int = limit if limit is not None and limit < machine else machine
+        self._mark = self._kills()
+        self.limit_bytes = memory_limit()
+        self.limited = self.limit_bytes < int(psutil.virtual_memory().total)
 
     def run(self) -> None:
         """Until `end`."""
@@ -74,7 +73,19 @@ class MemoryWatch(threading.Thread):
     @property
     def oom_kills(self) -> int:
         """Processes of the run's cgroup that were killed for memory since the start."""
-        return self._cgroup.oom_kills() - self._cgroup_kills_before if self._cgroup else 0
+        return self._kills() - self._kills_before
+
+    def _kills(self) -> int:
+        return self._cgroup.oom_kills() if self._cgroup else 0
+
+    def mark(self) -> None:
+        """From here on `oom_kills_since_mark` counts."""
+        self._mark = self._kills()
+
+    @property
+    def oom_kills_since_mark(self) -> int:
+        """Processes of the run's cgroup that were killed for memory since `mark`."""
+        return self._kills() - self._mark
 
     @property
     def system_oom_kills(self) -> int:

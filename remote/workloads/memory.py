@@ -90,6 +90,14 @@ def _field(path: Path, name: str) -> int | None:
     return None
 
 
+def memory_limit() -> int:
+    """What may be used at all: the lower of the control group's limit and the machine's memory."""
+    machine = int(psutil.virtual_memory().total)
+    cgroup = find_cgroup()
+    limit = cgroup.limit() if cgroup else None
+    return min(machine, limit) if limit is not None else machine
+
+
 def system_oom_kills(root: Path = Path("/")) -> int:
     """Processes that Linux killed for memory since boot, anywhere on the machine; else 0."""
     return _field(root / "proc/vmstat", "oom_kill") or 0
