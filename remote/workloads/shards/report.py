@@ -288,7 +288,7 @@ def _worst(checks: Sequence[Check]) -> Status:
 
 def _files(files: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     """The source files, those that lost most first; a bounded number of them."""
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"file": name, "read": read, "written": written} for name, (read, written) in files.items()
     ]
     entries.sort(key=lambda x: (x["written"] - x["read"], x["file"]))

@@ -28,7 +28,8 @@ from remote.workloads.shards.datasets import (
     Wanted,
     converted,
 )
-from remote.workloads.shards.storage import Reader, Unreadable, reader_for
+from remote.workloads.shards.direct import direct_reader
+from remote.workloads.shards.storage import DataFile, LibraryReader, Reader, Unreadable, name_of
 
 LAYOUT_HINT = (
     "A GeMS-layout file has `spectrum` (N, 2, 128), float64 or float32, and `precursor_mz` (N,). "
@@ -64,7 +65,7 @@ class Source:
     columns: frozenset[str]
     lsh: Literal["int64", "string"] | None
     dtypes: Mapping[str, str]
-    _file: Any = field(repr=False)
+    _file: DataFile = field(repr=False)
     _spectrum: Reader = field(repr=False)
     _readers: tuple[tuple[Wanted, Reader], ...] = field(repr=False)
 
@@ -104,7 +105,7 @@ class Source:
     def _values(self, reader: Reader, dataset: str, row_start: int, row_stop: int) -> Any:
         try:
             return reader.read(row_start, row_stop)
-        except (Unreadable, OSError, RuntimeError) as error:
+        except (Unreadable, OSError) as error:
             raise InputUnusable(
                 f"{self.path}: dataset `{dataset}`, rows {row_start} to {row_stop - 1} "
                 f"cannot be read: {error}",
@@ -119,7 +120,6 @@ class Source:
 
     def close(self) -> None:
         """Release the file."""
-        self._spectrum.close()
         self._file.close()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -174,17 +174,15 @@ def open_source(path: Path, index: int = 0) -> Source:
         raise
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> DataFile:
     if not path.exists():
         raise InputUnusable(f"{path} does not exist", hint="Check the path.")
     if not path.is_file():
         raise InputUnusable(f"{path} is not a file", hint="Name an HDF5 file.")
     try:
-        with path.open("rb"):
-            pass
         if not h5py.is_hdf5(path):
             raise InputUnusable(_not_hdf5(path), hint=LAYOUT_HINT)
-        return h5py.File(path, "r", locking=False)
+        return DataFile(path)
     except OSError as error:
         problem = f"{path} cannot be opened: {error}"
         if "truncated" in str(error):
@@ -196,7 +194,8 @@ def _not_hdf5(path: Path) -> str:
     return f"{path} is empty" if path.stat().st_size == 0 else f"{path} is not an HDF5 file"
 
 
-def _described(path: Path, index: int, file: Any) -> Source:
+def _described(path: Path, index: int, data: DataFile) -> Source:
+    file = data.hdf5
     spectrum = _dataset(path, file, "spectrum")
     if spectrum is None:
         raise InputUnusable(_without_spectrum(path, file), hint=LAYOUT_HINT)
@@ -212,7 +211,7 @@ def _described(path: Path, index: int, file: Any) -> Source:
         )
     if shape[0] == 0:
         raise InputUnusable(f"{path}: dataset `spectrum` has no rows", hint=COPY_HINT)
-    readers = _column_readers(path, file, shape[0])
+    readers = _column_readers(data, shape[0])
     dtypes = {reader.name: str(file[reader.name].dtype) for _, reader in readers}
     lsh = next((file[r.name].dtype.kind for w, r in readers if w.column == "lsh"), None)
     return Source(
@@ -226,8 +225,8 @@ def _described(path: Path, index: int, file: Any) -> Source:
         columns=frozenset(wanted.column for wanted, _ in readers),
         lsh=None if lsh is None else "string" if lsh == "S" else "int64",
         dtypes={"spectrum": str(spectrum.dtype), **dtypes},
-        _file=file,
-        _spectrum=reader_for(path, spectrum),
+        _file=data,
+        _spectrum=_reader(data, spectrum),
         _readers=readers,
     )
 
@@ -251,19 +250,29 @@ def _dataset(path: Path, file: Any, name: str) -> Any:
     return found
 
 
-def _column_readers(path: Path, file: Any, rows: int) -> tuple[tuple[Wanted, Reader], ...]:
+def _column_readers(data: DataFile, rows: int) -> tuple[tuple[Wanted, Reader], ...]:
+    path, file = data.path, data.hdf5
     readers: list[tuple[Wanted, Reader]] = []
     for wanted in (PRECURSOR, *OPTIONAL):
         for name in wanted.datasets:
             dataset = _dataset(path, file, name)
             if dataset is not None:
                 _check_column(path, wanted, name, dataset, rows)
-                readers.append((wanted, reader_for(path, dataset)))
+                readers.append((wanted, _reader(data, dataset)))
                 break
         else:
             if wanted is PRECURSOR:
                 raise InputUnusable(f"{path} has no dataset `precursor_mz`", hint=LAYOUT_HINT)
     return tuple(readers)
+
+
+def _reader(data: DataFile, dataset: Any) -> Reader:
+    try:
+        return direct_reader(data, dataset) or LibraryReader(dataset)
+    except (OSError, RuntimeError) as error:
+        raise InputUnusable(
+            f"{data.path}: dataset `{name_of(dataset)}` cannot be opened: {error}", hint=COPY_HINT
+        ) from error
 
 
 def _check_column(path: Path, wanted: Wanted, name: str, dataset: Any, rows: int) -> None:

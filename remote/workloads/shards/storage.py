@@ -1,11 +1,17 @@
-"""How the rows of one dataset are read: each storage layout by the way that serves it best."""
+"""How the rows of one dataset are read: each storage layout by the way that serves it best.
+
+The direct ways (`direct`) are for what is sure: native byte order, filters exactly none, deflate
+or shuffle and deflate, nothing special about the file. Everything else goes through h5py.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+import h5py
 import numpy.typing as npt
 
 
@@ -20,10 +26,12 @@ class Reader(Protocol):
     def name(self) -> str: ...
 
     def read(self, row_start: int, row_stop: int) -> npt.NDArray[Any]:
-        """Rows [row_start, row_stop), native byte order, any strides."""
-        ...
+        """Rows [row_start, row_stop), native byte order, any strides.
 
-    def close(self) -> None: ...
+        Raises:
+            Unreadable, OSError: as they say.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +42,74 @@ class LibraryReader:
 
     @property
     def name(self) -> str:
-        return str(self.dataset.name).lstrip("/")
+        return name_of(self.dataset)
 
     def read(self, row_start: int, row_stop: int) -> npt.NDArray[Any]:
-        values: npt.NDArray[Any] = self.dataset[row_start:row_stop]
+        """See `Reader.read`."""
+        try:
+            values: npt.NDArray[Any] = self.dataset[row_start:row_stop]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise Unreadable(str(error)) from error
         return values.astype(values.dtype.newbyteorder("="), copy=False)
 
+
+class DataFile:
+    """An HDF5 file, open twice: by h5py, and as plain bytes.
+
+    Attributes:
+        hdf5: the h5py file, opened without locking.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.hdf5 = h5py.File(path, "r", locking=False)
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
     def close(self) -> None:
-        """The file belongs to the source."""
+        """Close both; a second time does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        self.hdf5.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def plain(self) -> bool:
+        """True where addresses in the file are offsets from its first byte."""
+        return bool(self.hdf5.driver == "sec2" and self.hdf5.userblock_size == 0)
+
+    def pread(self, size: int, offset: int) -> bytes:
+        """Exactly `size` bytes.
+
+        Raises:
+            Unreadable: the file ends before.
+        """
+        data = os.pread(self._descriptor, size, offset)
+        if len(data) == size:
+            return data
+        buffer = bytearray(size)
+        self.pread_into(memoryview(buffer), offset)
+        return bytes(buffer)
+
+    def pread_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill the whole buffer.
+
+        Raises:
+            Unreadable: the file ends before.
+        """
+        while buffer:
+            got = os.preadv(self._descriptor, [buffer[: 1 << 30]], offset)
+            if got == 0:
+                raise Unreadable(f"the file ends before byte {offset + len(buffer)}")
+            buffer = buffer[got:]
+            offset += got
 
 
-def reader_for(_path: Path, dataset: Any) -> Reader:
-    """The fastest reader that is known to be right for the dataset."""
-    return LibraryReader(dataset)
+def name_of(dataset: Any) -> str:
+    """A dataset's name as a person types it."""
+    return str(dataset.name).lstrip("/")

@@ -1,0 +1,230 @@
+"""Reading stored bytes without the HDF5 library: several times faster, and in parallel.
+
+h5py says once where the chunks are; from then on rows are read with pread and inflated with
+libdeflate, both without a lock. Bytes are interpreted here only where nothing about them is in
+doubt (`direct_reader` returns None otherwise).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import deflate
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from remote.workloads.shards.storage import DataFile, Reader, Unreadable, name_of
+
+_DEFLATE: Final = h5py.h5z.FILTER_DEFLATE
+_SHUFFLE: Final = h5py.h5z.FILTER_SHUFFLE
+_FILTERS: Final = ((), (_DEFLATE,), (_SHUFFLE, _DEFLATE))
+
+# Chunks with this few values a row are stored column by column, and kept so in memory.
+_COLUMN_VALUES = 16
+_CACHED_CHUNKS = 16
+# Deflate shrinks zeros about a thousandfold; a stream this much smaller may be nothing else.
+_ZERO_RATIO = 200
+_ZERO_STREAMS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ContiguousReader:
+    """Rows that lie one after the other from `offset` on."""
+
+    file: DataFile
+    name: str
+    offset: int
+    row_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def read(self, row_start: int, row_stop: int) -> npt.NDArray[Any]:
+        """See `Reader.read`."""
+        values = np.empty((row_stop - row_start, *self.row_shape), self.dtype)
+        row_bytes = values.itemsize * int(np.prod(self.row_shape, dtype=np.int64))
+        if values.size:
+            flat = values.reshape(-1).view(np.uint8)
+            self.file.pread_into(flat.data, self.offset + row_start * row_bytes)
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMap:
+    """Where the chunks of a dataset lie, by place in the chunk grid; size 0: never written."""
+
+    chunk: tuple[int, ...]
+    offsets: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, dataset: Any) -> ChunkMap | None:
+        """Ask h5py; None where a chunk skipped a filter."""
+        grid = tuple(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+        stored: list[Any] = []
+        dataset.id.chunk_iter(stored.append)
+        if any(info.filter_mask for info in stored):
+            return None
+        offsets, sizes = np.zeros(grid, np.int64), np.zeros(grid, np.int64)
+        if stored:
+            places = np.array([info.chunk_offset for info in stored]) // dataset.chunks
+            offsets[tuple(places.T)] = [info.byte_offset for info in stored]
+            sizes[tuple(places.T)] = [info.size for info in stored]
+        return cls(dataset.chunks, offsets, sizes)
+
+    @property
+    def complete(self) -> bool:
+        """True where every chunk was written."""
+        return bool(self.sizes.all())
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """From a chunk's stored bytes to its values."""
+
+    filters: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunk: tuple[int, ...]
+
+    @property
+    def raw_size(self) -> int:
+        """Bytes of an inflated chunk."""
+        return int(np.prod(self.chunk, dtype=np.int64)) * self.dtype.itemsize
+
+    def decode(self, stored: bytes) -> npt.NDArray[Any]:
+        """Values of one chunk.
+
+        Raises:
+            Unreadable: the bytes do not inflate to a whole chunk.
+        """
+        raw: bytes | bytearray = stored
+        if _DEFLATE in self.filters:
+            try:
+                raw = deflate.zlib_decompress(stored, self.raw_size)
+            except deflate.DeflateError as error:
+                raise Unreadable(f"a chunk does not inflate ({error})") from None
+        if len(raw) != self.raw_size:
+            raise Unreadable(f"a chunk has {len(raw)} bytes instead of {self.raw_size}")
+        if _SHUFFLE in self.filters:
+            planes = np.frombuffer(raw, np.uint8).reshape(self.dtype.itemsize, -1)
+            raw = planes.T.tobytes()
+        return np.frombuffer(raw, self.dtype).reshape(self.chunk)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkReader:
+    """Chunked rows of any rank.
+
+    Chunks of a one-dimensional dataset are kept for a while, because tasks follow the chunks of
+    the spectra and not of their columns.
+    """
+
+    file: DataFile
+    name: str
+    shape: tuple[int, ...]
+    codec: Codec
+    chunks: ChunkMap
+    _kept: OrderedDict[int, npt.NDArray[Any]] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _zeros: set[bytes] = field(default_factory=set)
+
+    def read(self, row_start: int, row_stop: int) -> npt.NDArray[Any]:
+        """See `Reader.read`. Narrow chunks come back with rows as the last, dense axis."""
+        out = self._room(row_stop - row_start)
+        step = self.chunks.chunk[0]
+        first, last = row_start // step, max(row_stop - 1, row_start) // step
+        places = np.argwhere(np.ones_like(self.chunks.sizes[first : last + 1], bool))
+        order = np.argsort(self.chunks.offsets[first : last + 1].ravel(), kind="stable")
+        for place in places[order].tolist():
+            place[0] += first
+            self._place(tuple(place), out, row_start, row_stop)
+        return out
+
+    def _room(self, rows: int) -> npt.NDArray[Any]:
+        tail = self.shape[1:]
+        if tail and np.prod(self.chunks.chunk[1:]) <= _COLUMN_VALUES:
+            return np.moveaxis(np.empty((*tail, rows), self.codec.dtype), -1, 0)
+        return np.empty((rows, *tail), self.codec.dtype)
+
+    def _place(
+        self, place: tuple[int, ...], out: npt.NDArray[Any], row_start: int, row_stop: int
+    ) -> None:
+        """Copy what the read wants of one chunk to where it belongs."""
+        corner = tuple(p * c for p, c in zip(place, self.chunks.chunk, strict=True))
+        low = max(corner[0], row_start)
+        high = min(corner[0] + self.chunks.chunk[0], row_stop)
+        tail = tuple(
+            slice(at, min(at + c, n))
+            for at, c, n in zip(corner[1:], self.chunks.chunk[1:], self.shape[1:], strict=True)
+        )
+        target = out[(slice(low - row_start, high - row_start), *tail)]
+        values = self._kept_chunk(place) if len(self.shape) == 1 else self._chunk(place)
+        if values is None:
+            target[...] = np.zeros((), self.codec.dtype)
+        else:
+            inside = tuple(slice(0, s.stop - s.start) for s in tail)
+            target[...] = values[(slice(low - corner[0], high - corner[0]), *inside)]
+
+    def _kept_chunk(self, place: tuple[int, ...]) -> npt.NDArray[Any] | None:
+        with self._lock:  # so that no chunk is inflated for two threads at once
+            if place[0] in self._kept:
+                self._kept.move_to_end(place[0])
+                return self._kept[place[0]]
+            values = self._chunk(place)
+            if values is not None:
+                self._kept[place[0]] = values
+            while len(self._kept) > _CACHED_CHUNKS:
+                self._kept.popitem(last=False)
+            return values
+
+    def _chunk(self, place: tuple[int, ...]) -> npt.NDArray[Any] | None:
+        """A chunk's values; None where they are all zero, as padding columns are."""
+        size, offset = int(self.chunks.sizes[place]), int(self.chunks.offsets[place])
+        if size == 0:
+            return None
+        stored = self.file.pread(size, offset)
+        if size * _ZERO_RATIO >= self.codec.raw_size:
+            return self.codec.decode(stored)
+        if stored in self._zeros:
+            return None
+        values = self.codec.decode(stored)
+        if np.any(values):
+            return values
+        if len(self._zeros) < _ZERO_STREAMS:
+            self._zeros.add(stored)
+        return None
+
+
+def direct_reader(file: DataFile, dataset: Any) -> Reader | None:
+    """A reader of the stored bytes, None where only the library is sure to read them right."""
+    if not (file.plain and dataset.size and _stored_as_read(dataset)):
+        return None
+    settings = dataset.id.get_create_plist()
+    layout = settings.get_layout()
+    filters = tuple(settings.get_filter(i)[0] for i in range(settings.get_nfilters()))
+    if layout == h5py.h5d.CONTIGUOUS and not filters and not settings.get_external_count():
+        return _contiguous(file, dataset)
+    if layout != h5py.h5d.CHUNKED or filters not in _FILTERS:
+        return None
+    chunks = ChunkMap.of(dataset)
+    if chunks is None or not (chunks.complete or not np.any(dataset.fillvalue)):
+        return None
+    codec = Codec(filters, dataset.dtype, dataset.chunks)
+    return ChunkReader(file, name_of(dataset), dataset.shape, codec, chunks)
+
+
+def _stored_as_read(dataset: Any) -> bool:
+    """True for native numbers and zero-padded bytes: h5py would convert nothing."""
+    stored = dataset.id.get_type()
+    if dataset.dtype.kind == "S":
+        return bool(stored.get_strpad() == h5py.h5t.STR_NULLPAD)
+    return dataset.dtype.kind in "fiu" and bool(stored == h5py.h5t.py_create(dataset.dtype))
+
+
+def _contiguous(file: DataFile, dataset: Any) -> Reader | None:
+    offset = dataset.id.get_offset()
+    if offset is None:  # never written
+        return None
+    return ContiguousReader(file, name_of(dataset), offset, dataset.shape[1:], dataset.dtype)
