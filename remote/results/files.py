@@ -109,9 +109,10 @@ class LocalRunFiles:
             descriptor = _open_beneath(self.directory, path)
         except OSError as error:
             raise Refused(f"cannot be read: {error.strerror}") from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise Refused("is no regular file any more")
         with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Refused("is no regular file")
             yield file
 
 
