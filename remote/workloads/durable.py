@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
@@ -133,6 +133,8 @@ class HashingFile:
 def exclusive(directory: Path) -> Iterator[None]:
     """Be the only writer of a directory, which is made where it is missing.
 
+    One that was made here and is empty at the end is removed again.
+
     The lock is on the directory itself, so that it leaves no file behind and ends with the
     process.
 
@@ -141,6 +143,7 @@ def exclusive(directory: Path) -> Iterator[None]:
         ResultsUnusable: the directory cannot be made or written.
     """
     with writing_errors(directory):
+        made = not directory.exists()
         directory.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -152,6 +155,9 @@ def exclusive(directory: Path) -> Iterator[None]:
             )
         yield
     finally:
+        if made:
+            with suppress(OSError):  # not empty: something was written
+                directory.rmdir()
         os.close(descriptor)
 
 

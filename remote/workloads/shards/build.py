@@ -19,6 +19,8 @@ from typing import Any, Unpack
 from remote.workloads.durable import canonical_digest, exclusive, json_bytes, write_atomic
 from remote.workloads.progress import notice
 from remote.workloads.shards import counts as counting
+from remote.workloads.shards import preflight
+from remote.workloads.shards.blocks import ROW_GROUP_ROWS
 from remote.workloads.shards.clean import clean
 from remote.workloads.shards.dataset import dataset_manifest
 from remote.workloads.shards.encode import Encoder
@@ -36,8 +38,9 @@ from remote.workloads.shards.manifest import (
 from remote.workloads.shards.meter import Meter, Watch
 from remote.workloads.shards.pipeline import Work, remaining, stops
 from remote.workloads.shards.plan import Task, plan
+from remote.workloads.shards.report import lsh_neighbours, quality_report
 from remote.workloads.shards.request import Inputs, Options, Request, make_request
-from remote.workloads.shards.result import BuildResult
+from remote.workloads.shards.result import BuildResult, Preview
 from remote.workloads.shards.sample import write_sample
 from remote.workloads.shards.schema import Layout, common_lsh
 from remote.workloads.shards.settings import BuildSettings, preprocessing_record
@@ -86,6 +89,46 @@ def build_shards(
         return _Build.of(request, sources, watch or _unwatched).run(began)
 
 
+def preview(
+    settings: BuildSettings | None = None,
+    *,
+    input_hdf5: Inputs = None,
+    output_root: str | os.PathLike[str] | None = None,
+    **options: Unpack[Options],
+) -> Preview:
+    """What `build_shards` would do with the same arguments; nothing is written.
+
+    Without an input the sample is generated for it, in a temporary directory.
+
+    Raises:
+        WorkhorseError: the same refusals as those of a real run.
+    """
+    request = make_request(settings or BuildSettings(), input_hdf5, output_root, options)
+    with ExitStack() as stack:
+        named = bool(request.inputs)
+        if not request.resume:
+            refuse_occupied(request.output_root)
+        if not named:
+            request = replace(request, inputs=(stack.enter_context(_sample(request)),))
+        found = _preflight(request)
+        sources = stack.enter_context(_opened(request.inputs))
+        build = _Build.of(request, sources, _unwatched)
+        ends = stops(build.tasks)
+        return Preview(
+            inputs={source.path.name: source.rows for source in sources} if named else {},
+            rows=sum(map(len, build.tasks)),
+            tasks=len(build.tasks),
+            row_groups=sum(-(-stop // ROW_GROUP_ROWS) for stop in ends.values()),
+            columns=build.layout.names,
+            left_out=build.layout.left_out,
+            output_root=str(request.output_root),
+            run_id=request.run_id,
+            max_shard_size_bytes=request.limit,
+            workers=request.execution.workers,
+            disk_estimate=None if found is None else found.output_estimate,
+        )
+
+
 def _unwatched(_: object) -> None:
     """Nobody asked to be told."""
 
@@ -101,10 +144,16 @@ def _sample(request: Request) -> Iterator[Path]:
         yield path
 
 
-def _preflight(request: Request) -> None:
+def _preflight(request: Request) -> preflight.Findings | None:
     if request.skip_preflight:
-        return
-    # preflight.check comes here
+        return None
+    return preflight.check(
+        request.inputs,
+        request.output_root,
+        min_memory_gb=request.min_memory_gb,
+        min_disk_gb=request.min_disk_gb,
+        max_spectra=request.settings.max_spectra,
+    )
 
 
 @contextmanager
@@ -205,7 +254,7 @@ class _Build:
         with executor(workers) as pool:
             for group in work.groups(in_order(pool, work, left, workers + 1)):
                 writer.append(group)
-                meter.add(group.stats, len(writer.written.closed))
+                meter.add(group.stats, writer.shards_begun)
 
     def _conclude(
         self,
@@ -220,13 +269,21 @@ class _Build:
         root = self.request.output_root
         names = self._output().names
         shards = [read_manifest(names.manifest(index)) for index in range(position.shards)]
+        paths = tuple(names.shard(index) for index in range(position.shards))
         rules = preprocessing_record(self.request.settings, self.request.mz_precision)
-        quality = {"overall": "PASS"}
+        quality = quality_report(
+            counts,
+            fingerprints=fingerprints,
+            shards=shards,
+            lsh_neighbours=lsh_neighbours(paths),
+            max_shard_size_bytes=self.request.limit,
+            preprocessing=rules,
+        )
         write_atomic(root / QUALITY_REPORT, json_bytes(quality))
         manifest = dataset_manifest(
             self.request,
             self.layout,
-            self.config,
+            canonical_digest(self.config),
             rules,
             self.sources,
             hashes,
@@ -238,7 +295,7 @@ class _Build:
         self.workspace.clear()
         return BuildResult(
             manifest=root / DATASET_MANIFEST,
-            shards=tuple(names.shard(index) for index in range(position.shards)),
+            shards=paths,
             num_samples=counts["written"],
             read=counts["read"],
             dropped=dict(counts["dropped"]),

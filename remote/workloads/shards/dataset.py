@@ -16,7 +16,7 @@ from remote.workloads.shards.source import Source
 def dataset_manifest(
     request: Request,
     layout: Layout,
-    config: Mapping[str, Any],
+    config_digest: str,
     preprocessing: Mapping[str, Any],
     sources: Sequence[Source],
     hashes: Sequence[str],
@@ -35,7 +35,7 @@ def dataset_manifest(
         "version": SCHEMA_VERSION,
         "mode": request.mode,
         "config_file": request.config_file,
-        "config_hash": f"sha256:{canonical_digest(config)}",
+        "config_hash": f"sha256:{config_digest}",
         "hdf5_hashes": {
             source.path.name: f"sha256:{sha256}"
             for source, sha256 in zip(sources, hashes, strict=True)
@@ -51,7 +51,6 @@ def dataset_manifest(
             input_record(source, sha256) for source, sha256 in zip(sources, hashes, strict=True)
         ],
         "preprocessing": dict(preprocessing),
-        "config": dict(config),
         "schema": schema_record(layout),
         "software": software(),
         "image_digest": context.image_digest,

@@ -36,12 +36,12 @@ class Meter:
             self._count(stats, 0)
         self._tell()
 
-    def add(self, stats: Mapping[str, Any], closed: int) -> None:
-        """One more row group; `closed` shards are finished."""
-        self._count(stats, closed)
+    def add(self, stats: Mapping[str, Any], shards: int) -> None:
+        """One more row group; `shards` are begun by now."""
+        self._count(stats, shards)
         self._tell()
 
-    def _count(self, stats: Mapping[str, Any], closed: int) -> None:
+    def _count(self, stats: Mapping[str, Any], shards: int) -> None:
         now = self._now
         self._now = Progress(
             done=now.done + stats["read"],
@@ -49,7 +49,7 @@ class Meter:
             written=now.written + stats["written"],
             dropped=now.dropped + counting.attrition(stats),
             errors=now.errors + counting.integrity(stats),
-            shards=closed,
+            shards=shards,
         )
 
     def _tell(self) -> None:

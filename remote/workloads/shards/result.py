@@ -49,14 +49,63 @@ class BuildResult:
         }
 
     def __repr__(self) -> str:
+        resumed = f", {self.resumed_rows:,} rows resumed" if self.resumed_rows else ""
+        shards = f"{len(self.shards)} shard{'' if len(self.shards) == 1 else 's'}"
+        speed = f"{self.seconds:.1f} s ({self.spectra_per_second:,.0f} spectra/s{resumed})"
         lines = [
-            f"{self.num_samples:,} spectra in {len(self.shards)} "
-            f"shard{'s' if len(self.shards) != 1 else ''}, {self.total_bytes / 1e6:,.1f} MB",
-            f"read {self.read:,} in {self.seconds:.1f} s ({self.spectra_per_second:,.0f} spectra/s)"
-            + (f", {self.resumed_rows:,} rows resumed" if self.resumed_rows else ""),
+            f"{self.num_samples:,} spectra in {shards}, {self.total_bytes / 1e6:,.1f} MB",
+            f"read {self.read:,} in {speed}",
         ]
         if self.dropped:
             reasons = ", ".join(f"{reason}: {count:,}" for reason, count in self.dropped.items())
             lines.append(f"dropped {sum(self.dropped.values()):,} ({reasons})")
         lines += [f"quality {self.quality}", f"manifest {self.manifest}"]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Preview:
+    """What a build would do: the plan that a real run follows.
+
+    Attributes:
+        inputs: name and rows of each; empty where a sample would be generated.
+        rows: source rows that would be read.
+        columns: of the shards.
+        left_out: columns that no input can fill.
+        disk_estimate: bytes of output, None where it was not estimated.
+    """
+
+    inputs: Mapping[str, int]
+    rows: int
+    tasks: int
+    row_groups: int
+    columns: tuple[str, ...]
+    left_out: tuple[str, ...]
+    output_root: str
+    run_id: str
+    max_shard_size_bytes: int
+    workers: int
+    disk_estimate: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The preview as JSON values."""
+        return asdict(self)
+
+    def __repr__(self) -> str:
+        names = [f"{name}: {rows:,} rows" for name, rows in self.inputs.items()]
+        estimate = (
+            "" if self.disk_estimate is None else f", about {self.disk_estimate / 1e6:,.0f} MB"
+        )
+        return "\n".join(
+            [
+                f"input   {'; '.join(names) or 'a generated sample'}",
+                f"read    {self.rows:,} spectra in {self.tasks} tasks, {self.workers} at a time",
+                (
+                    f"write   {self.row_groups} row groups{estimate}, in shards of at most "
+                    f"{self.max_shard_size_bytes:,} bytes, below {self.output_root}, "
+                    f"run id {self.run_id}"
+                ),
+                f"columns {', '.join(self.columns)}",
+                f"absent  {', '.join(self.left_out) or 'none'}",
+            ]
+        )

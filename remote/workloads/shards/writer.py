@@ -138,6 +138,11 @@ class OrderedWriter:
         if self.written.shard is not None and self._journal is not None:
             self._sync(self.written.shard, self.position())
 
+    @property
+    def shards_begun(self) -> int:
+        """Shards that are finished, and the one that is growing."""
+        return len(self.written.closed) + (self.written.shard is not None)
+
     def position(self) -> Position:
         """How far it is."""
         return Position(len(self.written.closed), self.written.groups, self.written.rows)

@@ -1,0 +1,64 @@
+"""`msms`, also `python -m remote.workloads.shards`: shards from the command line."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from remote.errors import Cancelled, InternalError, WorkhorseError
+from remote.workloads.shards.cli.build import build_shards
+from remote.workloads.shards.cli.report import quality_report
+from remote.workloads.shards.cli.sample import sample_data
+from remote.workloads.shards.cli.validate import validate_shards
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def msms() -> None:
+    """Build, check and describe datasets of MS/MS spectra."""
+
+
+for command in (build_shards, validate_shards, quality_report, sample_data):
+    msms.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; every error ends here, as text on stderr and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        msms.main(arguments, prog_name="msms", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _tell("Stopped. What was written is kept.", "Go on with --resume.")
+        sys.exit(Cancelled.exit_code)
+    except WorkhorseError as error:
+        _tell(error.problem, error.hint)
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the outermost edge
+        _tell(f"Unexpected error: {error!r}", f"The traceback is in {_logged()}.")
+        sys.exit(InternalError.exit_code)
+
+
+def _tell(problem: str, hint: str) -> None:
+    click.echo(f"error: {problem}", err=True)
+    if hint:
+        click.echo(hint, err=True)
+
+
+def _logged() -> Path:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="msms-error-", suffix=".log", delete=False
+    ) as sink:
+        sink.write(f"{sys.version}\n{' '.join(sys.argv)}\n{traceback.format_exc()}")
+    return Path(sink.name)
+
+
+if __name__ == "__main__":
+    main()

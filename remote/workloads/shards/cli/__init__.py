@@ -1,0 +1,1 @@
+"""The `msms` command line: one module per verb."""

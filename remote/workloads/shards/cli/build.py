@@ -1,0 +1,176 @@
+"""msms build-shards"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from remote.workloads.shards.cli.live import Live
+from remote.workloads.shards.settings import (
+    BuildSettings,
+    Logging,
+    Preprocessing,
+    Quality,
+    read_settings,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_EXAMPLE = """Build a dataset of Parquet shards from HDF5 files in the GeMS layout.
+
+    \b
+    msms build-shards --input-hdf5 GeMS_C.9.hdf5 --output-root shards/c9
+    msms build-shards --config configs/gems_local.yaml --resume
+
+Without an input a sample is generated. Flags win over the config.
+"""
+
+
+def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def apply(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+_FILE = click.Path(path_type=Path)
+
+_what = _options(
+    click.option("--config", type=_FILE, help="A sharding config (YAML)."),
+    click.option("--input-hdf5", type=_FILE, multiple=True, help="An input; may be repeated."),
+    click.option("--output-root", type=_FILE, help="Where the dataset goes."),
+    click.option("--dataset-name", help="The dataset's name in the manifests."),
+    click.option("--split", type=click.Choice(["train", "val", "test"]), default="train"),
+    click.option("--max-spectra", type=click.IntRange(1), help="Source rows, in file order."),
+    click.option("--shard-size", type=click.IntRange(65_536), help="Greatest size in bytes."),
+    click.option("--mz-precision", type=click.Choice(["float64", "float32"]), default="float64"),
+    click.option("--run-id", help="What shard names carry."),
+    click.option("--seed", type=int, help="Seed of the generated sample."),
+    click.option("--sample-spectra", type=click.IntRange(1), default=50_000, show_default=True),
+)
+_rules = _options(
+    click.option("--no-normalize", is_flag=True, help="Keep intensities in source units."),
+    click.option("--no-sort", is_flag=True, help="Keep the peaks' order."),
+    click.option("--no-filter-nonfinite", is_flag=True, help="Drop offending peaks, not spectra."),
+    click.option("--min-peaks", type=click.IntRange(1)),
+    click.option("--max-precursor-mz", type=float, help="Inclusive."),
+    click.option("--disable-quality-ranking", is_flag=True, help="Whatever the config says."),
+)
+_how = _options(
+    click.option("--mode", type=click.Choice(["local", "cloud", "production"]), default="local"),
+    click.option("--num-workers", type=click.IntRange(1)),
+    click.option("--batch-size", type=click.IntRange(1), help="Least rows per read."),
+    click.option("--resume", is_flag=True, help="Go on with an unfinished build."),
+    click.option("--no-checkpoint", is_flag=True, help="Keep no journal: no resume."),
+    click.option("--checkpoint-interval", type=click.IntRange(1), help="In source rows."),
+    click.option("--skip-preflight", is_flag=True, help="Do not check memory, disk and input."),
+    click.option("--min-memory-gb", type=float, default=4.0, show_default=True),
+    click.option("--min-disk-gb", type=float, default=10.0, show_default=True),
+    click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"])),
+    click.option("--log-file", type=_FILE),
+    click.option("--dry-run", is_flag=True, help="Show what would be done."),
+    click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout."),
+)
+
+
+@click.command("build-shards", help=_EXAMPLE)
+@_what
+@_rules
+@_how
+def build_shards(**flags: Any) -> None:
+    """See `_EXAMPLE`."""
+    from remote.workloads.shards import build
+
+    settings = merged(flags)
+    _log(settings.logging)
+    given = {
+        "input_hdf5": flags["input_hdf5"] or None,
+        "output_root": flags["output_root"],
+        "config_file": flags["config"].name if flags["config"] else None,
+        "mode": "production" if flags["mode"] == "cloud" else flags["mode"],
+        "checkpoint": not flags["no_checkpoint"],
+        **{name: flags[name] for name in _SAME},
+    }
+    if flags["dry_run"]:
+        preview = build.preview(settings, **given)
+        click.echo(json.dumps(preview.to_json(), indent=2) if flags["as_json"] else repr(preview))
+        return
+    live = Live(sys.stderr)
+    try:
+        result = build.build_shards(settings, watch=live, **given)
+    finally:
+        live.close()
+    click.echo(json.dumps(result.to_json(), indent=2) if flags["as_json"] else repr(result))
+
+
+_SAME = (
+    "split",
+    "mz_precision",
+    "num_workers",
+    "batch_size",
+    "checkpoint_interval",
+    "resume",
+    "run_id",
+    "sample_spectra",
+    "skip_preflight",
+    "min_memory_gb",
+    "min_disk_gb",
+)
+
+
+def merged(flags: dict[str, Any]) -> BuildSettings:
+    """The config's settings with what the flags say instead."""
+    settings = read_settings(flags["config"]) if flags["config"] else BuildSettings()
+    changes = {
+        "dataset_name": flags["dataset_name"],
+        "max_spectra": flags["max_spectra"],
+        "max_shard_size_bytes": flags["shard_size"],
+        "random_seed": flags["seed"],
+    }
+    return replace(
+        settings,
+        preprocessing=_preprocessing(settings.preprocessing, flags),
+        quality=Quality() if flags["disable_quality_ranking"] else settings.quality,
+        logging=_logging(settings.logging, flags),
+        **_given(changes),
+    )
+
+
+def _preprocessing(rules: Preprocessing, flags: dict[str, Any]) -> Preprocessing:
+    changes = {
+        "normalize_intensities": False if flags["no_normalize"] else None,
+        "sort_mz": False if flags["no_sort"] else None,
+        "filter_nonfinite": False if flags["no_filter_nonfinite"] else None,
+        "min_peaks": flags["min_peaks"],
+        "max_precursor_mz": flags["max_precursor_mz"],
+    }
+    return replace(rules, **_given(changes))
+
+
+def _logging(logs: Logging, flags: dict[str, Any]) -> Logging:
+    log_file = str(flags["log_file"]) if flags["log_file"] else None
+    return replace(logs, **_given({"level": flags["log_level"], "log_file": log_file}))
+
+
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def _log(logs: Logging) -> None:
+    """Send the package's log where the settings say; without a file only warnings, to stderr."""
+    form = "%(asctime)s %(levelname)s %(message)s"
+    if logs.log_file is None:
+        level = "WARNING" if logs.level == "INFO" else logs.level
+        logging.basicConfig(level=level, format=form, stream=sys.stderr)
+        return
+    Path(logs.log_file).parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(level=logs.level, format=form, filename=logs.log_file)
