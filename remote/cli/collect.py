@@ -1,0 +1,33 @@
+"""`remote collect`: seal what has ended."""
+
+from __future__ import annotations
+
+import click
+
+from remote.cli.options import json_option, optional_run_argument, project
+
+
+@click.command()
+@optional_run_argument
+@json_option
+def collect(run: str | None, as_json: bool) -> int:
+    """Collect and seal RUN, or every run that has ended.
+
+    The exit code is 0 where everything was sealed, whatever the runs' own outcome.
+
+    \b
+    Example:
+      remote collect
+    """
+    from remote.cli.watching import display, now, tell
+    from remote.run import here
+
+    root = project().root / "results"
+    wanted = [run] if run else [one.id for one in here.list_runs() if one.state.ended]
+    if not wanted:
+        click.echo("nothing to collect", err=True)
+    for run_id in wanted:
+        with display() as listener:
+            sealed = here.collect(run_id, root, listener, clock=now)
+        tell(sealed, as_json=as_json)
+    return 0

@@ -1,0 +1,46 @@
+"""`remote ps`: the runs that the host has."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import click
+
+from remote.cli.options import json_option
+
+
+@click.command()
+@json_option
+def ps(as_json: bool) -> None:
+    """List the runs of this machine: under way, or ended and not collected yet.
+
+    A run that was collected is listed by `remote results list`.
+
+    \b
+    Example:
+      remote ps
+    """
+    from remote.run.here import list_runs
+
+    found = list_runs()
+    if as_json:
+        rows = [
+            {
+                "id": run.id,
+                "state": run.state.value,
+                "created_at": run.created_at,
+                "notebook": run.notebook,
+                "host": run.host,
+                "runtime": run.runtime,
+                "directory": str(run.directory),
+            }
+            for run in found
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    if not found:
+        click.echo("no runs here; what was collected: remote results list", err=True)
+    for run in found:
+        started = datetime.fromisoformat(run.created_at).astimezone()
+        click.echo(f"{run.id}  {run.state.value:<13}  {started:%Y-%m-%d %H:%M:%S}  {run.runtime}")

@@ -1,0 +1,25 @@
+"""`remote stop`: end a run."""
+
+from __future__ import annotations
+
+import click
+
+from remote.cli.options import run_argument
+
+
+@click.command()
+@run_argument
+def stop(run: str) -> None:
+    """Stop RUN: it saves its notebook and writes its outcome, within seconds.
+
+    What it has written is kept; `remote collect RUN` seals it under results/.failed/.
+
+    \b
+    Example:
+      remote stop 10_build_shards_20250423_143022
+    """
+    from remote.cli.watching import now
+    from remote.run import here
+
+    state = here.stop(run, clock=now)
+    click.echo(f"{run} is {state.value}; its result: remote collect {run}", err=True)
