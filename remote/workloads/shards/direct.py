@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from remote.workloads.shards.buffers import BufferPool
 from remote.workloads.shards.storage import DataFile, Reader, Unreadable, name_of
 
 _DEFLATE: Final = h5py.h5z.FILTER_DEFLATE
@@ -40,10 +41,11 @@ class ContiguousReader:
     offset: int
     row_shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    _blocks: BufferPool = field(default_factory=BufferPool)
 
     def read(self, row_start: int, row_stop: int) -> npt.NDArray[Any]:
         """See `Reader.read`."""
-        values = np.empty((row_stop - row_start, *self.row_shape), self.dtype)
+        values = self._blocks.empty((row_stop - row_start, *self.row_shape), self.dtype)
         row_bytes = values.itemsize * int(np.prod(self.row_shape, dtype=np.int64))
         if values.size:
             flat = values.reshape(-1).view(np.uint8)
@@ -126,6 +128,7 @@ class ChunkReader:
     shape: tuple[int, ...]
     codec: Codec
     chunks: ChunkMap
+    _blocks: BufferPool = field(default_factory=BufferPool)
     _kept: OrderedDict[int, npt.NDArray[Any]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _zeros: set[bytes] = field(default_factory=set)
@@ -145,8 +148,10 @@ class ChunkReader:
     def _room(self, rows: int) -> npt.NDArray[Any]:
         tail = self.shape[1:]
         if tail and np.prod(self.chunks.chunk[1:]) <= _COLUMN_VALUES:
-            return np.moveaxis(np.empty((*tail, rows), self.codec.dtype), -1, 0)
-        return np.empty((rows, *tail), self.codec.dtype)
+            return np.moveaxis(self._blocks.empty((*tail, rows), self.codec.dtype), -1, 0)
+        if tail:
+            return self._blocks.empty((rows, *tail), self.codec.dtype)
+        return np.empty(rows, self.codec.dtype)
 
     def _place(
         self, place: tuple[int, ...], out: npt.NDArray[Any], row_start: int, row_stop: int

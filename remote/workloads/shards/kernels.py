@@ -8,6 +8,7 @@ machine's vector units and however many threads run.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -235,11 +236,20 @@ def _compiled(signature: Any) -> Callable[..., tuple[int, int, float]]:
     return compiled
 
 
+_own = threading.local()
+
+
 def scratch(rows: int, width: int) -> dict[str, npt.NDArray[Any]]:
-    """Room for the results of `clean_rows`, by argument name. Pages are touched only if used."""
+    """Room for the results of `clean_rows`, by argument name.
+
+    The peaks' room is the thread's own and is used again by its next call.
+    """
+    if rows * width > getattr(_own, "size", 0):
+        _own.size = rows * width
+        _own.peaks = (np.empty(_own.size, np.float64), np.empty(_own.size, np.float32))
     return {
-        "out_mz": np.empty(rows * width, np.float64),
-        "out_intensity": np.empty(rows * width, np.float32),
+        "out_mz": _own.peaks[0],
+        "out_intensity": _own.peaks[1],
         "fate": np.empty(rows, np.uint8),
         "lengths": np.empty(rows, np.int64),
         "base_peaks": np.empty(rows, np.float64),
