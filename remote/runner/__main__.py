@@ -10,9 +10,9 @@ from pathlib import Path
 
 from remote.errors import InternalError, UsageError, WorkhorseError
 from remote.model import RunState
-from remote.runner.directory import RunDirectory, write_json
+from remote.runner.directory import RunDirectory, room_for_outcome, write_json
 from remote.runner.ending import Ending, Failure, of_error
-from remote.runner.events import emitter
+from remote.runner.events import Emit, emitter
 from remote.runner.execute import Attempt, execute
 from remote.runner.outcome import outcome
 from remote.runner.spec import read_spec
@@ -31,19 +31,25 @@ def main(arguments: list[str]) -> int:
     directory.outcome.unlink(missing_ok=True)
     memory = MemoryWatch(emit)
     memory.start()
-    try:
-        with stop_on_signals() as stop:
-            spec = read_spec(directory)
-            ending = execute(Attempt(directory, spec, emit, stop, memory))
-            ending = replace(ending, signal=stop.signal)
-    except WorkhorseError as error:
-        ending = of_error(error)
-    except Exception as error:  # noqa: BLE001 - the outermost edge: a defect, with traceback
-        ending = _defect(error)
+    with room_for_outcome(directory):
+        ending = _ending(directory, emit, memory)
     memory.end()
     emit("finished", state=ending.state.value, exit_code=ending.exit_code)
     write_json(directory.outcome, outcome(ending, started, datetime.now(UTC), memory))
     return ending.exit_code
+
+
+def _ending(directory: RunDirectory, emit: Emit, memory: MemoryWatch) -> Ending:
+    """Whatever happens, there is an ending."""
+    try:
+        with stop_on_signals() as stop:
+            spec = read_spec(directory)
+            ending = execute(Attempt(directory, spec, emit, stop, memory))
+            return replace(ending, signal=stop.signal)
+    except WorkhorseError as error:
+        return of_error(error)
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a defect, with traceback
+        return _defect(error)
 
 
 def _defect(error: Exception) -> Ending:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_RESERVED_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,18 @@ class RunDirectory:
     @property
     def output(self) -> Path:
         return self.path / "output"
+
+
+@contextmanager
+def room_for_outcome(directory: RunDirectory) -> Iterator[None]:
+    """Hold a little disk space during the block, so that a full disk still takes the outcome."""
+    reserve = directory.path / ".reserve"
+    with suppress(OSError):  # full already: the run itself will meet it and tell
+        reserve.write_bytes(bytes(_RESERVED_BYTES))
+    try:
+        yield
+    finally:
+        reserve.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
