@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from remote.results import disk
 from remote.results.names import LEDGER, attempt_name
 
 FIRST_PREVIOUS = "0" * 64
+_OWN_DIGEST = "line_sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,12 @@ class Line:
     schema: int = 1
 
     def encode(self) -> bytes:
-        """The line as it stands in the file, without its line feed."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
+        """The line as it stands in the file, without its line feed.
+
+        It holds a digest of the rest: the last line has no line after it to vouch for it.
+        """
+        record = asdict(self)
+        return _encode({**record, _OWN_DIGEST: hashlib.sha256(_encode(record)).hexdigest()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +137,19 @@ def _parse(content: bytes) -> Ledger:
     return Ledger(tuple(lines), tuple(faults))
 
 
+def _encode(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
+
+
 def _decode(raw: bytes) -> Line | None:
     try:
         record: Any = json.loads(raw)
     except ValueError:
         return None
-    if not isinstance(record, dict) or set(record) != {field.name for field in fields(Line)}:
+    if not isinstance(record, dict):
+        return None
+    record.pop(_OWN_DIGEST, None)
+    if set(record) != {field.name for field in fields(Line)}:
         return None
     line = Line(**record)
     texts = (line.folder, line.id, line.uuid, line.manifest_sha256, line.sealed_at, line.previous)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from remote.errors import IntegrityFailure, ResultsUnusable
-from remote.results.names import FAILED, RUN_JSON, RunId, parse_attempt, parse_id
+from remote.results.names import FAILED, MANIFEST, RUN_JSON, RunId, parse_attempt, parse_id
 
 
 @dataclass(frozen=True)
@@ -126,17 +126,15 @@ def find(reference: str | Path, root: Path | str | None = None) -> ResultFolder:
     Raises:
         ResultsUnusable: there is none; close names are offered.
     """
-    as_path = Path(reference)
-    if as_path.name != str(reference) and (as_path / RUN_JSON).is_file():
-        return ResultFolder(as_path.resolve())
+    path = Path(reference)
+    if (path / RUN_JSON).is_file() or (path / MANIFEST).is_file():
+        return ResultFolder(path.resolve())
     where = find_root() if root is None else Path(root)
     everything = (*failed_runs(root=where), *runs(root=where))
-    wanted = as_path.name
+    wanted = path.name
     matches = [folder for folder in everything if wanted in (folder.id, folder.path.name)]
     if matches:
         return matches[-1]
-    if (as_path / RUN_JSON).is_file():
-        return ResultFolder(as_path.resolve())
     known = [folder.path.name for folder in everything]
     raise ResultsUnusable(
         f"No sealed result is called {wanted!r} in {where}.",

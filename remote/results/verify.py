@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -153,12 +154,13 @@ def check_folder(folder: Path, manifest_sha256: str | None = None) -> Findings:
     """
     try:
         tree = scan(folder)
+        mode = stat.S_IMODE(folder.stat().st_mode)
         content = (folder / MANIFEST).read_bytes() if MANIFEST in tree.files else None
     except OSError as error:
         raise ResultsUnusable(
             f"{folder} cannot be read: {error.strerror}.", hint="`remote results list` shows all."
         ) from error
-    modes = tuple(_modes(tree))
+    modes = tuple(_modes(replace(tree, directories={".": mode, **tree.directories})))
     if content is None:
         gone = Finding(MANIFEST, "missing", "is missing: what else changed cannot be told")
         return Findings(folder, (gone, *modes))
