@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from remote.model import Outcome, RunState
 
 # Written before a run is stopped, so that one that was killed then is known as cancelled.
 STOPPED = "stop.json"
+# How long a run that has written its outcome may take to be gone.
+LEAVING_SECONDS = 15
+_LEAVING_POLL_SECONDS = 0.05
 _OUTCOME_BYTES = 16 << 20
 _INTERNAL = 70
 # How a container ends that was killed, or stopped, from outside.
@@ -27,6 +31,16 @@ def final_outcome(host: Host, directory: Path) -> Outcome:
         return written
     stopped = host.transport.read(directory / STOPPED) is not None
     return unwritten_outcome(status, directory.name, stopped=stopped)
+
+
+def settle(host: Host, directory: Path) -> None:
+    """Return when nothing of an ended run is there any more; what lingers is stopped."""
+    limit = time.monotonic() + LEAVING_SECONDS
+    while host.runtime.status(directory).running:
+        if time.monotonic() > limit:
+            host.runtime.stop(directory)
+            return
+        time.sleep(_LEAVING_POLL_SECONDS)
 
 
 def state_of(host: Host, directory: Path) -> RunState:

@@ -9,7 +9,7 @@ from typing import Any
 
 from remote.errors import IntegrityFailure, UsageError
 from remote.hosts.connect import Host
-from remote.model import Clock, Listener, Outcome, RunState, SealedRun
+from remote.model import Clock, Outcome, RunState, SealedRun
 from remote.results.claim import staging
 from remote.results.collect import collect
 from remote.results.files import LocalRunFiles
@@ -17,6 +17,7 @@ from remote.results.ledger import folder_of
 from remote.results.names import FAILED, RUN_JSON
 from remote.results.recover import recover
 from remote.results.seal import seal, shelve
+from remote.run.ended import settle
 from remote.run.steps import Steps
 
 
@@ -25,26 +26,24 @@ def finish(
     run_id: str,
     outcome: Outcome,
     results_root: Path,
-    listener: Listener,
+    steps: Steps,
     clock: Clock,
-    seconds: float | None = None,
 ) -> SealedRun:
     """Collect, seal, and delete the run's directory on the host.
 
-    Whoever comes second finds the run sealed and gets the same folder.
+    The seconds that `steps` has measured are added to run.json. Whoever comes second finds
+    the run sealed and gets the same folder.
 
     Raises:
         ResultsUnusable: the results directory cannot be written; the host keeps the run.
         IntegrityFailure: what is there is not what was recorded.
     """
-    steps = Steps(listener)
     directory = host.layout.run(run_id)
     with host.transport.lock(host.layout.run_lock(run_id)):
         spec = read_spec(host, run_id)
         if spec is None:
             return sealed_already(run_id, results_root)
-        if seconds is not None:
-            steps.timings["run"] = seconds
+        settle(host, directory)
         recover(results_root)  # a seal of this run that was interrupted is completed
         if _is_sealed(spec, outcome, results_root):
             sealed = sealed_already(run_id, results_root)

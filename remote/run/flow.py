@@ -24,33 +24,31 @@ def execute(request: RunRequest, listener: Listener, *, clock: Clock) -> SealedR
         WorkhorseError: the run was not started (nothing is left of it), or it cannot be
             watched or collected (the host keeps it).
     """
+    steps = Steps(listener)
     with connect(request.host) as host:
-        run = start(host, request, listener, clock)
-        return see_to_the_end(host, run, request, listener, clock)
+        run = _started(host, request, steps, clock)
+        with steps.step("run", run.id):
+            outcome = watch(host, run.directory, listener)
+        return finish(host, run.id, outcome, request.results_root, steps, clock)
 
 
 def start(host: Host, request: RunRequest, listener: Listener, clock: Clock) -> Run:
-    """Everything up to launch. What is raised on the way leaves nothing behind."""
-    steps = Steps(listener)
+    """Launch a checked request and leave it alone; `attach` finishes it.
+
+    Raises:
+        WorkhorseError: the run was not started; nothing is left of it.
+    """
+    return _started(host, request, Steps(listener), clock)
+
+
+def _started(host: Host, request: RunRequest, steps: Steps, clock: Clock) -> Run:
     check_disk(host, request.results_root)
     host.runtime.effective_limits(request.host.limits)
     with reserved(host, request, clock) as reservation:
-        return _start(host, request, reservation, steps)
+        return _launched(host, request, reservation, steps)
 
 
-def see_to_the_end(
-    host: Host, run: Run, request: RunRequest, listener: Listener, clock: Clock
-) -> SealedRun:
-    """Watch a run that is under way, then collect and seal it."""
-    steps = Steps(listener)
-    with steps.step("run", run.id):
-        outcome = watch(host, run.directory, listener)
-    return finish(
-        host, run.id, outcome, request.results_root, listener, clock, steps.timings["run"]
-    )
-
-
-def _start(host: Host, request: RunRequest, reservation: Reserved, steps: Steps) -> Run:
+def _launched(host: Host, request: RunRequest, reservation: Reserved, steps: Steps) -> Run:
     git = git_facts(request.project.root)
     with steps.step("build") as say:
         placed = place(host, request.project, say)

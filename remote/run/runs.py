@@ -83,7 +83,8 @@ def attach(
     steps = Steps(listener)
     with steps.step("run", run_id):
         outcome = watch(host, directory, listener)
-    return finish(host, run_id, outcome, results_root, listener, clock)
+    del steps.timings["run"]  # only for how long this controller looked
+    return finish(host, run_id, outcome, results_root, steps, clock)
 
 
 def collect_run(
@@ -101,7 +102,7 @@ def collect_run(
             hint=f"wait for it: remote attach {run_id}; or end it: remote stop {run_id}",
         )
     outcome = final_outcome(host, run.directory)
-    return finish(host, run_id, outcome, results_root, listener, clock)
+    return finish(host, run_id, outcome, results_root, Steps(listener), clock)
 
 
 def log(host: Host, run_id: str, *, follow: bool, name: str = "kernel.log") -> Iterator[bytes]:

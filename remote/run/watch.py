@@ -12,13 +12,11 @@ from remote.errors import HostUnreachable
 from remote.hosts.connect import Host
 from remote.hosts.runtime import Status
 from remote.model import Listener, Notice, Outcome, RunRecord
-from remote.run.ended import final_outcome, read_outcome
+from remote.run.ended import final_outcome, read_outcome, settle
 
 POLL_SECONDS = 0.1
 # How often the runtime is asked whether the run still exists.
 STATUS_SECONDS = 0.5
-# How long a run that has written its outcome may take to be gone.
-LEAVING_SECONDS = 15
 # How long a runtime that does not answer is asked again.
 UNREACHABLE_SECONDS = 30
 
@@ -57,7 +55,7 @@ def watch(host: Host, directory: Path, listener: Listener) -> Outcome:
         for record in events.read():
             listener(RunRecord(record))
         if read_outcome(host, directory) is not None:
-            _wait_until_gone(host, directory)
+            settle(host, directory)
             break
         if time.monotonic() - asked < STATUS_SECONDS:
             time.sleep(POLL_SECONDS)
@@ -92,15 +90,6 @@ def _status(host: Host, directory: Path, listener: Listener) -> Status:
                 listener(Notice(f"{error.problem}; asking again"))
                 told = True
             time.sleep(STATUS_SECONDS)
-
-
-def _wait_until_gone(host: Host, directory: Path) -> None:
-    limit = time.monotonic() + LEAVING_SECONDS
-    while host.runtime.status(directory).running:
-        if time.monotonic() > limit:
-            host.runtime.stop(directory)
-            return
-        time.sleep(POLL_SECONDS / 2)
 
 
 def _decoded(line: bytes) -> Mapping[str, Any] | None:
