@@ -27,8 +27,8 @@ KERNEL_LOG = "kernel.log"
 EVENTS = "events.jsonl"
 OUTCOME = "outcome.json"
 
-_STAMP = "%Y%m%d_%H%M%S"
-_ID = re.compile(r"(?P<notebook>.+)_(?P<stamp>[0-9]{8}_[0-9]{6})")
+_TWO = "([0-9]{2})"
+_ID = re.compile(rf"(.+)_([0-9]{{4}}){_TWO}{_TWO}_{_TWO}{_TWO}{_TWO}")
 _ATTEMPT = re.compile(r"(?P<id>.+)\.attempt(?P<number>[1-9][0-9]{0,5})")
 
 
@@ -50,10 +50,11 @@ def parse_id(text: str) -> RunId | None:
     if match is None:
         return None
     try:
-        moment = datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
+        year, month, day, hour, minute, second = (int(number) for number in match.groups()[1:])
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
-    return RunId(match["notebook"], moment)
+    return RunId(match[1], moment)
 
 
 def parse_attempt(text: str) -> tuple[RunId, int] | None:
