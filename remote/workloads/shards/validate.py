@@ -89,7 +89,7 @@ def _shard(root: Path, entry: Mapping[str, Any], decode: bool) -> Iterator[str]:
             yield f"its manifest says {name} {manifest.get(name)}, the dataset's {entry[name]}"
     try:
         yield from _content(path, manifest, decode)
-    except (pa.ArrowException, OSError, IntegrityFailure) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, IntegrityFailure) as error:
         yield f"cannot be read: {error}"
 
 
