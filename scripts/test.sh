@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Install and start what the tests need, then run them:
+#
+#   ./scripts/test.sh            everything but the long tier: linters, types, tests, containers
+#   ./scripts/test.sh quick      linters, types and unit tests; needs no engine, under 90 s
+#   ./scripts/test.sh slow       the long tier
+#   ./scripts/test.sh tests/unit/results -k seal      any of pytest's own arguments
+#
+# On Debian as root it brings its own Docker Engine and base image. Elsewhere the tests that need
+# an engine run if one answers, and otherwise skip and say so; with CI=true a skip there fails.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bash scripts/bootstrap.sh dev
+export PATH="$PWD/.venv-dev/bin:$PATH"
+
+lint() {
+  ruff check --quiet .
+  ruff format --quiet --check .
+  lint-imports --no-logo
+  mypy --no-error-summary remote tests
+  nbstripout --verify notebooks/*.ipynb
+}
+
+engine() {
+  if [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then
+    bash tests/lab/engine.sh up
+  fi
+}
+
+case ${1:-} in
+  quick)
+    lint
+    exec pytest --quiet tests/unit
+    ;;
+  slow)
+    engine
+    exec pytest -m slow
+    ;;
+  "")
+    engine
+    lint
+    exec pytest --quiet -m "not slow" --cov --cov-report=term
+    ;;
+  *)
+    exec pytest "$@"
+    ;;
+esac
