@@ -102,6 +102,19 @@ def check_name(notebook_name: str, results_root: Path, other_notebooks: Iterable
             )
 
 
+def release(claimed: Claim) -> None:
+    """Give an id back that no run was launched for; one whose staging holds anything stays.
+
+    Raises:
+        ResultsUnusable: the results directory cannot be written.
+    """
+    record = record_of(claimed.path)
+    with disk.writing_to(claimed.path.parent), disk.locked(record, wait_seconds=1.0):
+        if claimed.path.is_dir() and not any(claimed.path.iterdir()):
+            claimed.path.rmdir()
+            record.unlink()
+
+
 @contextmanager
 def staging(run_id: str, uuid: str, results_root: Path) -> Iterator[Path]:
     """Hold a run's staging directory, empty, for collecting and sealing.

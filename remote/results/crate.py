@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import mimetypes
 import os
 import pwd
@@ -163,7 +164,8 @@ def _parents(record: Mapping[str, Any]) -> Iterable[Entity]:
 def _parameters(record: Mapping[str, Any]) -> Iterable[Entity]:
     for parameter in record.get("parameters") or ():
         value = parameter["value"]
-        plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        plain = isinstance(value, str) or (number and math.isfinite(value))
         yield {
             "@id": f"#parameter/{quote(str(parameter['name']))}",
             "@type": "PropertyValue",

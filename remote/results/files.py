@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from remote.errors import ResultsUnusable
 from remote.results.names import EVENTS, EXECUTED, KERNEL_LOG
 
 OUTPUT = "output"
@@ -36,6 +37,7 @@ class Kind(StrEnum):
     SOCKET = "a socket"
     DEVICE = "a device"
     DIRECTORY = "a directory that cannot be listed"
+    UNREADABLE = "something that cannot be looked at"
     TOO_DEEP = f"a directory nested deeper than {_DEEPEST}"
 
 
@@ -93,8 +95,18 @@ class LocalRunFiles:
     directory: Path
 
     def walk(self) -> Iterator[Entry]:
-        """Raises: OSError where the run's directory itself cannot be opened."""
-        root = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        """See `RunFiles.walk`.
+
+        Raises:
+            ResultsUnusable: the run's directory itself cannot be opened.
+        """
+        try:
+            root = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise ResultsUnusable(
+                f"The run's directory {self.directory} cannot be read: {error.strerror}.",
+                hint="`remote ps` shows which runs the host has.",
+            ) from error
         try:
             for name in SYSTEM_FILES:
                 yield from _look(root, name, name, 0)
@@ -122,6 +134,9 @@ def _look(directory: int, name: str, path: str, depth: int) -> Iterator[Entry]:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return
+    except OSError:
+        yield Entry(path, Kind.UNREADABLE)
+        return
     if stat.S_ISDIR(status.st_mode):
         yield from _descend(directory, name, path, depth)
     elif stat.S_ISREG(status.st_mode):
@@ -144,8 +159,12 @@ def _descend(parent: int, name: str, path: str, depth: int) -> Iterator[Entry]:
         yield Entry(path, Kind.LINK if replaced else Kind.DIRECTORY)
         return
     try:
-        with os.scandir(directory) as entries:
-            children = sorted(entry.name for entry in entries)
+        try:
+            with os.scandir(directory) as entries:
+                children = sorted(entry.name for entry in entries)
+        except OSError:
+            yield Entry(path, Kind.DIRECTORY)
+            return
         for child in children:
             yield from _look(directory, child, f"{path}/{child}", depth + 1)
     finally:

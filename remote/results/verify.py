@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from remote.errors import IntegrityFailure, ResultsUnusable
@@ -197,15 +197,17 @@ def _compare(
             else:
                 del added[twin]
                 yield Finding(name, "renamed", f"was renamed to {printable(twin)}")
+        elif not actual[path]:
+            yield Finding(name, "changed", "cannot be read")
         elif actual[path] != digest:
             yield Finding(name, "changed", _change(tree.files[path], recorded_sizes.get(path)))
     for path in sorted(added):
         yield Finding(printable(path), "added", "was added")
     for path in sorted(tree.others - set(expected)):
         yield Finding(printable(path), "added", "was added, and is no regular file")
-    for path in sorted(tree.directories):
-        if not any(other.startswith(f"{path}/") for other in (*expected, *actual)):
-            yield Finding(printable(path), "added", "is a directory that was added")
+    used = {str(parent) for path in (*expected, *actual) for parent in PurePosixPath(path).parents}
+    for path in sorted(tree.directories.keys() - used):
+        yield Finding(printable(path), "added", "is a directory that was added")
 
 
 def _change(status: FileStatus, size: int | None) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from remote.errors import NotebookUnusable, ResultsUnusable
-from remote.results.claim import claim, record_of, staging
+from remote.results.claim import claim, record_of, release, staging
 from remote.results.disk import locked
 from remote.results.names import FAILED, INCOMING
 from tests.unit.results.making import NOTEBOOK, NOW, clock, publish
@@ -89,6 +89,18 @@ def test_a_file_in_the_way_is_one_clear_error(tmp_path: Path) -> None:
     assert "no directory" in caught.value.hint
     with pytest.raises(ResultsUnusable, match="cannot be written"):
         claim("nb", tmp_path / "results" / "below", clock)
+
+
+def test_a_claim_that_came_to_nothing_is_given_back(tmp_path: Path) -> None:
+    first, second = claim("nb", tmp_path, clock), claim("nb", tmp_path, clock)
+    (second.path / "half").write_bytes(b"half")
+    release(first)
+    release(second)
+    assert sorted(path.name for path in (tmp_path / INCOMING).iterdir()) == [
+        ".lock",
+        second.id,
+        f"{second.id}.json",
+    ]
 
 
 def test_staging_is_empty_whatever_an_interruption_left(tmp_path: Path) -> None:

@@ -333,6 +333,11 @@ def test_a_destination_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     assert [child.name for child in destination.iterdir()] == ["old"]
 
 
+def test_a_run_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ResultsUnusable, match="run's directory"):
+        collect(LocalRunFiles(tmp_path / "gone"), empty(tmp_path))
+
+
 def test_a_missing_destination_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ResultsUnusable, match="cannot be written"):
         collect(make_run(tmp_path / "run"), tmp_path / "nowhere")

@@ -216,6 +216,13 @@ def test_the_crate_describes_every_file(tmp_path: Path) -> None:
     assert made == set(local) - {RUN_JSON}
 
 
+def test_a_parameter_that_json_has_no_number_for(tmp_path: Path) -> None:
+    record = {**run_json("nb_20250423_143022", "u"), "sealed_at": "2025-04-23T14:31:01Z"}
+    record["parameters"] = [{"name": "limit", "value": float("nan")}]
+    content = crate.encode(record, {}).decode()
+    assert '"value": "NaN"' in content
+
+
 def test_the_crate_says_what_went_in(tmp_path: Path) -> None:
     entities = graph_of(publish(tmp_path / "results", tmp_path / "run"))
     (action,) = (one for one in entities.values() if one["@type"] == "CreateAction")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from remote.errors import IntegrityFailure, ResultsUnusable
 from remote.results import manifest
 from remote.results.names import CRATE, FAILED, INCOMING, LEDGER, MANIFEST
-from remote.results.verify import Finding, verify, verify_all
+from remote.results.verify import Finding, check_ledger, verify, verify_all
 from tests.unit.results.making import publish, unseal
 
 SHARD = "train/shard_00000.parquet"
@@ -155,11 +155,11 @@ def test_an_unfinished_seal_is_a_warning(root: Path) -> None:
 
 def test_every_byte_of_the_ledger_counts(root: Path) -> None:
     whole = (root / LEDGER).read_bytes()
-    for position in range(0, len(whole), 11):
+    for position in range(len(whole)):
         changed = bytearray(whole)
         changed[position] ^= 4
         (root / LEDGER).write_bytes(changed)
-        assert any(not found.whole for found in verify_all(root)), position
+        assert not check_ledger(root).whole, position
 
 
 @pytest.mark.parametrize("lines", [[1, 2], [0, 2], [0, 1], [1, 0, 2], [0, 1, 2, 2], []])
