@@ -10,9 +10,13 @@ RUN python -m venv /opt/environment \
  && /opt/environment/bin/pip install --no-cache-dir --disable-pip-version-check \
     --require-hashes --requirement /opt/requirements.txt \
  && mkdir -p /output /inputs /cache/numba /run/workhorse /workspace/results /home/workhorse \
- && chown 1000:1000 /output /cache/numba /run/workhorse /home/workhorse \
+ && chmod 1777 /output /cache/numba /run/workhorse /home/workhorse \
  && echo 'workhorse:x:1000:1000::/home/workhorse:/bin/sh' >> /etc/passwd \
  && echo 'workhorse:x:1000:' >> /etc/group
+# By hand, under plain papermill or Jupyter, cells know OUTPUT_DIR as they do in a run.
+RUN mkdir -p /opt/environment/etc/ipython \
+ && echo "c.InteractiveShellApp.exec_lines = [\"OUTPUT_DIR = __import__('pathlib').Path(__import__('os').environ['OUTPUT_DIR'])\"]" \
+    > /opt/environment/etc/ipython/ipython_config.py
 ENV PATH=/opt/environment/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     VIRTUAL_ENV=/opt/environment \
     LANG=C.UTF-8 \
@@ -37,4 +41,5 @@ USER 1000:1000
 WORKDIR /workspace/notebooks
 STOPSIGNAL SIGTERM
 ENTRYPOINT []
-CMD ["python", "-m", "remote.runner", "--help"]
+# By hand, without a command: the notebook that proves a host.
+CMD ["papermill", "00_test_remote.ipynb", "/output/executed.ipynb"]
