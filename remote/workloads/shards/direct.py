@@ -225,7 +225,8 @@ def _stored_as_read(dataset: Any) -> bool:
     stored = dataset.id.get_type()
     if dataset.dtype.kind == "S":
         return bool(stored.get_strpad() == h5py.h5t.STR_NULLPAD)
-    return dataset.dtype.kind in "fiu" and bool(stored == h5py.h5t.py_create(dataset.dtype))
+    native = dataset.dtype.kind in "fiu" and dataset.dtype.isnative
+    return native and bool(stored == h5py.h5t.py_create(dataset.dtype))
 
 
 def _contiguous(file: DataFile, dataset: Any) -> Reader | None:

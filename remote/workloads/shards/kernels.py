@@ -169,7 +169,9 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
                 above += 1
             error = abs(np.float64(np.float32(m)) - m) / m
             rounding = max(error, rounding)
-            mz_histogram[min(int(m * _MZ_BIN), last_bin)] += 1
+            # Compared as floats: m/z can be too large for an integer.
+            bin_of_mz = m * _MZ_BIN
+            mz_histogram[int(bin_of_mz) if bin_of_mz < last_bin else last_bin] += 1
         counters[REMOVED_NON_FINITE] += bad_values
         counters[REMOVED_MZ] += bad_mz
         counters[REMOVED_NEGATIVE] += bad_negative

@@ -1,0 +1,132 @@
+"""Cleaning equals the plain reference on anything, and does not depend on how rows are cut."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from remote.workloads.shards import blocks
+from remote.workloads.shards.blocks import CleanRows, RawRows, cut, join
+from remote.workloads.shards.clean import clean
+from remote.workloads.shards.counts import attrition, integrity
+from remote.workloads.shards.settings import Preprocessing
+from tests.unit.shards.raws import raw_rows
+from tests.unit.shards.reference import Kept, Rules, clean_spectrum
+
+AWKWARD = st.sampled_from(
+    [0.0, -0.0, 1.0, 100.0, 100.0, 250.5, 1999.0, -1.0, 1e-50, 1e39, 3.4e38]
+    + [float("nan"), float("inf"), float("-inf")]
+)
+ORDINARY = st.floats(0.001, 3000, allow_nan=False)
+VALUES = st.one_of(ORDINARY, ORDINARY, ORDINARY, AWKWARD)
+PEAKS = st.lists(st.tuples(VALUES, VALUES), max_size=8)
+RULES = st.builds(
+    Rules,
+    normalize_intensities=st.booleans(),
+    sort_mz=st.booleans(),
+    min_peaks=st.integers(1, 4),
+    max_precursor_mz=st.sampled_from([300.0, 2000.0]),
+    filter_nonfinite=st.booleans(),
+)
+
+
+@st.composite
+def inputs(draw: st.DrawFn) -> RawRows:
+    spectra = draw(st.lists(PEAKS, min_size=1, max_size=12))
+    precursors = draw(
+        st.lists(
+            st.one_of(st.floats(1, 2500), AWKWARD), min_size=len(spectra), max_size=len(spectra)
+        )
+    )
+    dtype = draw(st.sampled_from(["float64", "float32"]))
+    names = draw(st.lists(st.sampled_from("abc"), min_size=len(spectra), max_size=len(spectra)))
+    with np.errstate(over="ignore", under="ignore"):
+        return raw_rows(
+            spectra,
+            precursors,
+            dtype=dtype,
+            charge=np.arange(len(spectra), dtype=np.int8),
+            source_file=pa.array(names).dictionary_encode(),
+        )
+
+
+@settings(max_examples=120)
+@given(raw=inputs(), rules=RULES)
+def test_equals_the_reference(raw: RawRows, rules: Rules) -> None:
+    cleaned = clean(raw, Preprocessing(**asdict(rules)))
+    expected = [
+        clean_spectrum(mz.tolist(), x.tolist(), float(precursor), rules)
+        for mz, x, precursor in zip(raw.mz, raw.intensity, raw.columns["precursor_mz"], strict=True)
+    ]
+    kept = {row: found for row, found in enumerate(expected) if isinstance(found, Kept)}
+    assert cleaned.source_row.tolist() == list(kept)
+    for place, found in enumerate(kept.values()):
+        a, b = cleaned.offsets[place : place + 2]
+        assert cleaned.mzs[a:b].tolist() == found.mzs
+        assert cleaned.ints[a:b].tolist() == found.ints
+        assert cleaned.columns["base_peak_intensity"][place] == np.float32(found.base_peak)
+        assert cleaned.columns["tic"][place] == found.tic
+    dropped: dict[str, int] = {}
+    for found in expected:
+        if isinstance(found, str):
+            dropped[found] = dropped.get(found, 0) + 1
+    assert cleaned.stats["dropped"] == dropped
+    removed = {
+        reason: sum(found.removed[reason] for found in kept.values())
+        for reason in ("non_finite", "mz_not_positive", "intensity_negative", "intensity_zero")
+    }
+    assert cleaned.stats["removed"] == removed
+
+
+@settings(max_examples=50)
+@given(raw=inputs(), rules=RULES)
+def test_everything_is_accounted_for(raw: RawRows, rules: Rules) -> None:
+    stats: Any = clean(raw, Preprocessing(**asdict(rules))).stats
+    assert stats["read"] == stats["written"] + attrition(stats) + integrity(stats)
+    peaks = stats["peaks"]
+    assert peaks["read"] == (
+        peaks["written"] + peaks["in_dropped"] + sum(stats["removed"].values())
+    )
+    assert sum(read for read, _ in stats["files"].values()) == stats["read"]
+    assert sum(written for _, written in stats["files"].values()) == stats["written"]
+    assert sum(stats["histograms"]["mz"]) == peaks["written"]
+    assert sum(stats["histograms"]["num_peaks"]) == stats["written"]
+
+
+def same(left: CleanRows, right: CleanRows) -> None:
+    """Equal in every field."""
+    for name in ("input_index", "row_start", "row_stop", "stats"):
+        assert getattr(left, name) == getattr(right, name), name
+    for name in ("source_row", "offsets", "mzs", "ints", "fingerprints"):
+        np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
+        assert getattr(left, name).dtype == getattr(right, name).dtype
+    assert list(left.columns) == list(right.columns)
+    for name, values in left.columns.items():
+        assert values.tolist() == right.columns[name].tolist(), name
+
+
+@settings(max_examples=50)
+@given(raw=inputs(), rules=RULES, data=st.data())
+def test_joined_parts_equal_the_whole(raw: RawRows, rules: Rules, data: st.DataObject) -> None:
+    preprocessing = Preprocessing(**asdict(rules))
+    bound = data.draw(st.integers(0, len(raw)))
+    # `cut` cuts at multiples of 5,000: put one where this test wants it.
+    raw = replace(raw, row_start=blocks.ROW_GROUP_ROWS - bound)
+    parts = cut(raw)
+    assert [len(part) for part in parts] == [n for n in (bound, len(raw) - bound) if n]
+    moved = [replace(part, row_start=part.row_start + bound) for part in parts]
+    whole = replace(raw, row_start=blocks.ROW_GROUP_ROWS)
+    same(join([clean(part, preprocessing) for part in moved]), clean(whole, preprocessing))
+
+
+def test_strides_do_not_matter() -> None:
+    raw = raw_rows([[(100, 1), (200, 2)], [(300, 1)]])
+    by_column = replace(
+        raw, mz=np.asfortranarray(raw.mz), intensity=np.asfortranarray(raw.intensity)
+    )
+    same(clean(raw, Preprocessing()), clean(by_column, Preprocessing()))

@@ -1,0 +1,93 @@
+"""What cannot end well is refused before it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import pytest
+
+from remote.errors import DiskTooSmall, InputUnusable, MemoryTooSmall
+from remote.workloads.shards.capacity import available_memory, cgroup_rooms, free_disk
+from remote.workloads.shards.preflight import check
+from tests.unit.shards.raws import spectra, write_input
+
+OPTIONS = {"chunks": (10, 2, 16), "compression": "gzip"}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_input(tmp_path / "x.h5", spectra(40), options=OPTIONS)
+
+
+def test_passes_and_says_what_it_found(source: Path, tmp_path: Path) -> None:
+    found = check([source], tmp_path / "not" / "yet", min_memory_gb=0.001, min_disk_gb=0.001)
+    assert found.rows == 40
+    assert found.memory_available > found.memory_wanted
+    assert 0 < found.output_estimate < 40_000
+    assert check([source], tmp_path, min_memory_gb=0, min_disk_gb=0, max_spectra=7).rows == 7
+
+
+def test_too_little_memory(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(MemoryTooSmall, match="1000000.0 GB are wanted") as caught:
+        check([source], tmp_path, min_memory_gb=1e6, min_disk_gb=0)
+    assert "--min-memory-gb" in caught.value.hint
+
+
+def test_too_little_disk(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(DiskTooSmall, match="1000000.0 GB are wanted") as caught:
+        check([source], tmp_path, min_memory_gb=0, min_disk_gb=1e6)
+    assert "--min-disk-gb" in caught.value.hint
+
+
+def test_a_damaged_last_chunk_is_found(source: Path, tmp_path: Path) -> None:
+    with h5py.File(source) as file:
+        at = file["spectrum"].id.get_chunk_info(3).byte_offset
+    with source.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xff" * 50)
+    with pytest.raises(InputUnusable, match="rows 30 to 39"):
+        check([source], tmp_path, min_memory_gb=0, min_disk_gb=0)
+
+
+def written(folder: Path, **files: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name.replace("__", ".")).write_text(content)
+
+
+def test_cgroup_v2_takes_every_level(tmp_path: Path) -> None:
+    root, own = tmp_path / "cgroup", tmp_path / "own"
+    own.write_text("0::/outer/inner\n")
+    written(root, cgroup__controllers="memory")
+    written(root / "outer", memory__max="1000", memory__current="900")
+    written(
+        root / "outer" / "inner",
+        memory__max="max",
+        memory__current="500",
+        memory__stat="anon 1\ninactive_file 300\n",
+    )
+    assert cgroup_rooms(root, own) == [100]
+    written(root / "outer", memory__stat="inactive_file 300\n")
+    assert cgroup_rooms(root, own) == [400]
+
+
+def test_cgroup_v1_and_the_hosts_path_inside_a_container(tmp_path: Path) -> None:
+    root, own = tmp_path / "cgroup", tmp_path / "own"
+    own.write_text("3:cpu:/docker/abc\n2:memory:/docker/abc\n")
+    written(
+        root / "memory",
+        memory__limit_in_bytes="1000",
+        memory__usage_in_bytes="700",
+        memory__stat="total_inactive_file 50\n",
+    )
+    assert cgroup_rooms(root, own) == [350]
+
+
+def test_without_cgroups_the_machine_decides(tmp_path: Path) -> None:
+    assert cgroup_rooms(tmp_path, tmp_path / "none") == []
+    assert available_memory() > 0
+
+
+def test_disk_of_a_directory_to_be_made(tmp_path: Path) -> None:
+    assert free_disk(tmp_path / "a" / "b") > 0

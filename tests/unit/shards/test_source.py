@@ -1,0 +1,240 @@
+"""Inputs as they come: what is read, and one clear error for each thing that can be wrong."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from remote.errors import InputUnusable
+from remote.workloads.shards.source import open_inputs, open_source
+from tests.unit.shards.raws import spectra, write_input
+
+
+def test_reads_every_column(tmp_path: Path) -> None:
+    peaks = spectra(30)
+    names = [f"run{row // 10}.mzML" for row in range(30)]
+    path = write_input(
+        tmp_path / "x.h5",
+        peaks,
+        options={"chunks": (10, 1, 1), "compression": "gzip"},
+        RT=np.arange(30, dtype=np.float32),
+        charge=np.arange(30, dtype=np.int8),
+        lsh=np.arange(30),
+        instrument_accuracy_est=np.ones(30, np.float32),
+        name=np.array(names, object),
+        smiles=np.array(["C"] * 30, object),
+        collision_energy=np.arange(30),
+    )
+    with open_source(path, 3) as source:
+        assert (source.rows, source.width, source.chunk_rows, source.name) == (30, 16, 10, "x")
+        raw = source.read(5, 25)
+    assert (raw.input_index, raw.row_start, len(raw)) == (3, 5, 20)
+    np.testing.assert_array_equal(raw.mz, peaks[5:25, 0])
+    np.testing.assert_array_equal(raw.intensity, peaks[5:25, 1])
+    assert set(raw.columns) == source.columns
+    assert raw.columns["precursor_mz"].tolist() == [400.0] * 20
+    assert raw.columns["precursor_mz"].dtype == np.float64
+    for name in ("rt", "charge", "lsh", "collision_energy"):
+        assert raw.columns[name].tolist() == list(range(5, 25)), name
+    assert raw.columns["source_file"].to_pylist() == names[5:25]
+    assert pa.types.is_dictionary(raw.columns["source_file"].type)
+    assert raw.columns["smiles"].to_pylist() == ["C"] * 20
+
+
+def test_only_spectrum_and_precursor_are_needed(tmp_path: Path) -> None:
+    with open_source(write_input(tmp_path / "x.h5", spectra(3))) as source:
+        assert source.columns == {"precursor_mz"}
+        assert source.lsh is None
+        assert set(source.read(0, 3).columns) == {"precursor_mz"}
+
+
+def test_names_of_newer_files_and_odd_bytes(tmp_path: Path) -> None:
+    names = np.array([b"caf\xe9.mzML", b"b.mzML"], object)
+    path = write_input(tmp_path / "x.h5", spectra(2))
+    with h5py.File(path, "a") as file:
+        file.create_dataset("file_name", data=names, dtype=h5py.string_dtype())
+    with open_source(path) as source:
+        assert source.read(0, 2).columns["source_file"].to_pylist() == ["café.mzML", "b.mzML"]
+
+
+def test_lsh_as_bytes(tmp_path: Path) -> None:
+    path = write_input(tmp_path / "x.h5", spectra(2), lsh=np.array([b"ab", b"c" * 64], "S64"))
+    with open_source(path) as source:
+        assert source.lsh == "string"
+        assert source.read(0, 2).columns["lsh"].to_pylist() == ["ab", "c" * 64]
+
+
+def test_float32_stays_float32(tmp_path: Path) -> None:
+    peaks = spectra(9, dtype="float32")
+    with open_source(write_input(tmp_path / "x.h5", peaks)) as source:
+        raw = source.read(2, 9)
+    assert raw.mz.dtype == np.float32
+    np.testing.assert_array_equal(raw.mz, peaks[2:, 0])
+
+
+def test_opens_anew_in_another_process(tmp_path: Path) -> None:
+    with open_source(write_input(tmp_path / "x.h5", spectra(9)), 2) as source:
+        with pickle.loads(pickle.dumps(source)) as copy:
+            np.testing.assert_array_equal(copy.read(0, 9).mz, source.read(0, 9).mz)
+            assert copy.index == 2
+
+
+def missing(_: Path) -> None: ...
+
+
+def empty(path: Path) -> None:
+    path.touch()
+
+
+def text(path: Path) -> None:
+    path.write_text("BEGIN IONS\n")
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def truncated(path: Path) -> None:
+    write_input(path, spectra(200))
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def no_spectrum(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["mz"] = np.zeros(3)
+
+
+def older_layout(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_group("spectra/a")["mzs"] = np.zeros(3)
+
+
+def a_group(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_group("spectrum")
+
+
+def no_precursor(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["spectrum"] = spectra(3)
+
+
+def wrong_shape(path: Path) -> None:
+    write_input(path, np.zeros((5, 128, 2)))
+
+
+def wrong_dtype(path: Path) -> None:
+    write_input(path, np.zeros((5, 2, 8), np.int32))
+
+
+def no_rows(path: Path) -> None:
+    write_input(path, np.zeros((0, 2, 8)))
+
+
+def scalar(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["spectrum"] = 3.0
+
+
+def short_column(path: Path) -> None:
+    write_input(path, spectra(5), RT=np.zeros(4, np.float32))
+
+
+def text_charge(path: Path) -> None:
+    write_input(path, spectra(5), charge=np.array([b"1+"] * 5))
+
+
+def dangling(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["spectrum"] = h5py.ExternalLink("elsewhere.h5", "spectrum")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (missing, "does not exist"),
+        (empty, "is empty"),
+        (text, "not an HDF5 file"),
+        (folder, "is not a file"),
+        (truncated, "cut short"),
+        (no_spectrum, "no dataset `spectrum`; it holds mz"),
+        (older_layout, "older layout"),
+        (a_group, "is a group"),
+        (no_precursor, "no dataset `precursor_mz`"),
+        (wrong_shape, "shape (5, 128, 2), not (N, 2, P)"),
+        (wrong_dtype, "holds int32"),
+        (no_rows, "has no rows"),
+        (scalar, "shape ()"),
+        (short_column, "`RT` has shape (4,), not (5,)"),
+        (text_charge, "`charge` holds |S2"),
+        (dangling, "`spectrum`"),
+    ],
+)
+def test_unusable(make: Callable[[Path], None], says: str, tmp_path: Path) -> None:
+    path = tmp_path / "input.h5"
+    make(path)
+    with pytest.raises(InputUnusable) as caught:
+        open_source(path)
+    assert says in caught.value.problem
+    assert str(path) in caught.value.problem
+    assert caught.value.hint
+
+
+def test_a_value_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    charges = np.array([1, 2, 300, 1], np.int32)
+    path = write_input(tmp_path / "x.h5", spectra(4), charge=charges)
+    with open_source(path) as source, pytest.raises(InputUnusable, match="`charge`, row 2: 300"):
+        source.read(1, 4)
+
+
+def test_damage_names_dataset_and_rows(tmp_path: Path) -> None:
+    options = {"chunks": (10, 2, 16), "compression": "gzip"}
+    path = write_input(tmp_path / "x.h5", spectra(20), options=options)
+    with h5py.File(path) as file:
+        at = file["spectrum"].id.get_chunk_info(1).byte_offset
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xff" * 50)
+    with open_source(path) as source:
+        assert len(source.read(0, 10)) == 10
+        with pytest.raises(InputUnusable, match="`spectrum`, rows 10 to 19 cannot be read") as e:
+            source.read(10, 20)
+    assert e.value.hint
+
+
+def test_the_library_reports_damage_the_same_way(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"chunks": (10, 2, 16), "compression": "gzip", "fletcher32": True}
+    path = write_input(tmp_path / "x.h5", spectra(20), options=options)
+    with h5py.File(path) as file:
+        at = file["spectrum"].id.get_chunk_info(1).byte_offset
+    with path.open("r+b") as file:
+        file.seek(at + 9)
+        file.write(b"\xff" * 50)
+    with (
+        open_source(path) as source,
+        pytest.raises(InputUnusable, match="`spectrum`, rows 10 to 19 cannot be read"),
+    ):
+        source.read(10, 20)
+
+
+def test_equal_stems_are_refused(tmp_path: Path) -> None:
+    paths = [write_input(tmp_path / name, spectra(2)) for name in ("a.h5", "a.hdf5")]
+    with pytest.raises(InputUnusable, match="a:0 would not be unique"):
+        open_inputs(paths)
+
+
+def test_a_mix_of_lsh_is_refused(tmp_path: Path) -> None:
+    paths = [
+        write_input(tmp_path / "a.h5", spectra(2), lsh=np.arange(2)),
+        write_input(tmp_path / "b.h5", spectra(2), lsh=np.array([b"a", b"b"])),
+    ]
+    with pytest.raises(InputUnusable, match=r"whole numbers in .*a.h5 and text in .*b.h5"):
+        open_inputs(paths)
