@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-Command = Callable[..., Any]
+from remote.cli.options import Decorator, json_option, project
 
-results_option = click.option(
+results_option: Decorator = click.option(
     "--results",
     "results_root",
     type=click.Path(path_type=Path),
-    help="The results directory; by default results/ here or in the nearest folder above.",
+    help="The results directory; by default that of this checkout.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _root(given: Path | None) -> Path:
+    return given or project().root / "results"
 
 
 def _complete_run(
@@ -27,7 +28,7 @@ def _complete_run(
     from remote.errors import WorkhorseError
     from remote.results.read import failed_runs, runs
 
-    root = context.params.get("results_root")
+    root = _root(context.params.get("results_root"))
     try:
         folders = (*runs(root=root), *failed_runs(root=root))
     except WorkhorseError:
@@ -62,10 +63,10 @@ def list_results(
     """
     from remote.cli.results_view import show_list
     from remote.results import ledger
-    from remote.results.read import failed_runs, find_root, runs
+    from remote.results.read import failed_runs, runs
     from remote.results.summary import summarise
 
-    root = results_root or find_root()
+    root = _root(results_root)
     shelved = failed_runs(notebook, root)
     folders = [*runs(notebook, root), *(shelved if failed else ())]
     book = ledger.read(root)
@@ -93,7 +94,7 @@ def show(run: str, results_root: Path | None, as_json: bool) -> None:
     from remote.results.read import find
     from remote.results.summary import files_of
 
-    folder = find(run, results_root)
+    folder = find(run, _root(results_root))
     files = files_of(folder)
     if not as_json:
         show_result(folder, files)
@@ -120,7 +121,7 @@ def latest(notebook: str, results_root: Path | None, as_json: bool) -> None:
     from remote.results.read import latest as newest
     from remote.results.summary import summarise
 
-    folder = newest(notebook, results_root)
+    folder = newest(notebook, _root(results_root))
     if as_json:
         summary = summarise(folder, ledger.read(folder.path.parent))
         click.echo(json.dumps(summary.as_json(), indent=1))
@@ -146,7 +147,7 @@ def verify(run: str | None, everything: bool, results_root: Path | None, as_json
     """
     from remote.cli.results_view import show_findings
     from remote.errors import IntegrityFailure, UsageError
-    from remote.results.read import find, find_root
+    from remote.results.read import find
     from remote.results.recover import recover
     from remote.results.verify import Findings, verify_all
     from remote.results.verify import verify as check
@@ -155,11 +156,11 @@ def verify(run: str | None, everything: bool, results_root: Path | None, as_json
         raise UsageError(
             f"`--all` and {run!r} contradict each other.", hint="Give one or the other."
         )
+    root = _root(results_root)
     checked: tuple[Findings, ...]
     if run:
-        checked = (check(find(run, results_root).path),)
+        checked = (check(find(run, root).path),)
     else:
-        root = results_root or find_root()
         for folder in recover(root).completed:
             click.echo(f"Completed the interrupted seal of {folder.name}.", err=True)
         checked = verify_all(root)

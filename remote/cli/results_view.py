@@ -16,6 +16,8 @@ from remote.results.summary import SealedFile, Summary
 from remote.results.verify import Findings
 
 Rows = Sequence[Sequence[str]]
+# A folder that was copied has as many changed modes as files: the first ones say enough.
+_WARNINGS = 5
 # Columns that a narrower terminal goes without.
 _WIDE = {"FILES": 110, "HOST": 96}
 
@@ -60,8 +62,10 @@ def show_findings(checked: Iterable[Findings]) -> None:
         click.echo(f"{click.style(verdict.ljust(7), fg=colour)}  {found.folder.name}{extent}")
         for finding in found.damage:
             click.echo(f"         {finding}")
-        for finding in found.warnings:
+        for finding in found.warnings[:_WARNINGS]:
             click.echo(f"         warning: {finding}")
+        if len(found.warnings) > _WARNINGS:
+            click.echo(f"         and {len(found.warnings) - _WARNINGS} more warnings (see --json)")
 
 
 def size(count: int) -> str:
