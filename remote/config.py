@@ -13,6 +13,8 @@ from remote.model import HostConfig, Limits
 from remote.schema import nearest, read_yaml
 
 HOSTS_FILE = Path("configs/hosts.yaml")
+# Hosts that need no entry: this machine.
+ALWAYS_THERE = ("local", "local+docker", "local+process")
 _GIB = 1 << 30
 
 
@@ -66,11 +68,12 @@ def load(project_root: Path) -> Config:
     if not path.exists():
         return Config(path)
     read = read_yaml(path, _HostsFile)
-    if read.default_host is not None and read.default_host not in read.hosts:
+    known = (*read.hosts, *ALWAYS_THERE)
+    if read.default_host is not None and read.default_host not in known:
         raise ConfigInvalid(
             f'{path}: default_host: no host is named "{read.default_host}"'
-            f"{nearest(read.default_host, read.hosts)}",
-            hint="Name one of the hosts below it, or leave default_host out.",
+            f"{nearest(read.default_host, known)}",
+            hint=f"Name one of: {', '.join(known)}; or leave default_host out.",
         )
     return Config(path, read.default_host, {n: _host(n, e) for n, e in read.hosts.items()})
 

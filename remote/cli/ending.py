@@ -10,10 +10,10 @@ from typing import Any
 
 from remote.cli import figures
 from remote.model import RunState, SealedRun
+from remote.results.admit import printable
 
 _LINES_AROUND = 2
-_AT_LINE = re.compile(r"^(?:Cell In\s*\[\d+\], line (\d+)|.*<cell line: (\d+)>)")
-_ARROW = re.compile(r"^-+> *(\d+) ")
+_FRAME = re.compile(r"\s*Cell In ?\[(?P<cell>\d+)\], line (?P<line>\d+)")
 
 
 def as_json(sealed: SealedRun) -> dict[str, Any]:
@@ -41,7 +41,8 @@ def lines(sealed: SealedRun) -> list[str]:
 def _figures(sealed: SealedRun) -> str:
     details = sealed.outcome.details
     took, peak = details.get("seconds"), details.get("peak_memory_bytes")
-    text = f" in {figures.seconds(took)}" if isinstance(took, int | float) else ""
+    preposition = "in" if sealed.outcome.state is RunState.SUCCEEDED else "after"
+    text = f" {preposition} {figures.seconds(took)}" if isinstance(took, int | float) else ""
     return text + (f", peak memory {figures.size(peak)}" if isinstance(peak, int) else "")
 
 
@@ -77,10 +78,10 @@ def _verb(state: RunState) -> str:
 def _said(error: Mapping[str, Any]) -> str:
     """A typed error's own words; of any other exception its name and first line."""
     if error.get("kind") == "NotebookFailed" and error.get("ename") not in (None, "KernelDied"):
-        first = str(error.get("evalue") or "").strip().split("\n")[0]
+        first = printable(str(error.get("evalue") or "").strip().split("\n")[0])
         return f"{error['ename']}: {first}" if first else str(error["ename"])
     problem = str(error.get("problem") or "it left no word about the reason")
-    return problem.replace("\n", "\n  ")
+    return "\n  ".join(printable(line) for line in problem.split("\n"))
 
 
 def _source(executed: Path, cell: int, error: Mapping[str, Any]) -> Iterator[str]:
@@ -97,16 +98,14 @@ def _source(executed: Path, cell: int, error: Mapping[str, Any]) -> Iterator[str
     first = max(1, failing - _LINES_AROUND)
     for number in range(first, min(len(code), failing + _LINES_AROUND) + 1):
         mark = "-->" if number == failing else "   "
-        yield f"  {mark} {number:>3}  {code[number - 1]}".rstrip()
+        line = printable(code[number - 1].expandtabs(4))
+        yield f"  {mark} {number:>3}  {line}".rstrip()
 
 
 def _failing_line(traceback: object) -> int | None:
-    """The line of the cell, from an IPython traceback without colours."""
+    """The innermost line of the failing cell, from an IPython traceback without colours."""
     if not isinstance(traceback, list):
         return None
-    for line in traceback:
-        match = _AT_LINE.match(str(line))
-        if match:
-            return int(match[1] or match[2])
-    arrows = [match for line in traceback if (match := _ARROW.match(str(line)))]
-    return int(arrows[0][1]) if arrows else None
+    frames = [match for line in traceback if (match := _FRAME.match(str(line)))]
+    inside = [int(frame["line"]) for frame in frames if frame["cell"] == frames[0]["cell"]]
+    return inside[-1] if inside else None

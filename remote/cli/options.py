@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,14 @@ json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="P
 def project() -> Project:
     """The checkout that this package belongs to."""
     return Project(Path(__file__).absolute().parents[2])
+
+
+def command() -> str:
+    """How to call `remote` from here: by name where it is on PATH, else the checkout's script."""
+    found = shutil.which("remote")
+    if found and Path(found).parent == Path(sys.executable).parent:
+        return "remote"
+    return shlex.quote(os.path.relpath(project().root / "scripts" / "remote"))
 
 
 def _complete_run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from remote.cli.options import run_argument
+from remote.cli.options import command, run_argument
 
 
 @click.command()
@@ -22,4 +22,4 @@ def stop(run: str) -> None:
     from remote.run import here
 
     state = here.stop(run, clock=now)
-    click.echo(f"{run} is {state.value}; its result: remote collect {run}", err=True)
+    click.echo(f"{run} is {state.value}; its result: {command()} collect {run}", err=True)

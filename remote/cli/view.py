@@ -1,4 +1,7 @@
-"""What there is to see of a run: messages folded into one state that any display can draw."""
+"""What there is to see of a run: messages folded into one state that any display can draw.
+
+What a run says of itself is not trusted: control characters never reach the terminal.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remote.model import Message, Notice, RunRecord, StepDetail, StepFinished, StepStarted
+from remote.results.admit import printable
 
 RUN = "run"
 # The order in which a progress record's totals are shown; 0 errors are worth a word, too.
@@ -103,14 +107,14 @@ class View:
     def _record(self, record: Mapping[str, Any]) -> None:
         match record:
             case {"event": "cell_started", "cell": int(index), "of": int(of)}:
-                self.cell = Cell(index + 1, of, str(record.get("title") or ""))
+                self.cell = Cell(index + 1, of, printable(str(record.get("title") or "")))
             case {"event": "progress", "stage": str(stage), "done": int(done)}:
-                self.stages[stage] = _progress(stage, done, record)
+                self.stages[stage] = _progress(printable(stage), done, record)
             case {"event": "memory", "current_bytes": int(current)}:
                 peak = _whole(record.get("peak_bytes")) or current
                 self.memory = Memory(current, peak, _whole(record.get("limit_bytes")))
             case {"event": "notice", "text": str(text)}:
-                self.notices.append(text)
+                self.notices.append(printable(text))
 
 
 def _progress(stage: str, done: int, record: Mapping[str, Any]) -> Progress:
@@ -120,7 +124,7 @@ def _progress(stage: str, done: int, record: Mapping[str, Any]) -> Progress:
         stage,
         done,
         _whole(record.get("total")),
-        str(record.get("unit") or ""),
+        printable(str(record.get("unit") or "")),
         float(rate) if isinstance(rate, int | float) else 0.0,
         counts,
     )

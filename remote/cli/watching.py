@@ -12,6 +12,7 @@ import click
 
 from remote.cli import ending
 from remote.cli.edge import INTERRUPTED_BY_USER
+from remote.cli.options import command
 from remote.model import Listener, SealedRun
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def tell(sealed: SealedRun, *, as_json: bool) -> None:
 def how_to_return(run_id: str) -> list[str]:
     """The commands for a run that goes on without us."""
     return [
-        f"  watch it, and get its result:  remote attach {run_id}",
-        f"  end it:                        remote stop {run_id}",
+        f"  watch it, and get its result:  {command()} attach {run_id}",
+        f"  end it:                        {command()} stop {run_id}",
     ]
 
 
