@@ -13,11 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from remote.errors import BuildFailed
+from remote.errors import BuildFailed, DiskTooSmall
 from remote.hosts.command import CommandFailed, follow
 from remote.hosts.local import LocalTransport
 
 BUILD_SECONDS = 1_800
+NO_SPACE = "no space left on device"
 RECORD = "workhorse-environment.json"
 # Lists what an environment can import, and what is installed, without importing any of it.
 INVENTORY = (
@@ -107,7 +108,8 @@ def find_uv() -> Path:
 
 def _recorded(path: Path) -> frozenset[str] | None:
     record = path / RECORD
-    if not record.exists():
+    # The interpreter is a link: an upgrade of the system's Python may have taken it away.
+    if not record.exists() or not (path / "bin" / "python").exists():
         return None
     return frozenset(json.loads(record.read_text(encoding="utf-8"))["modules"])
 
@@ -124,12 +126,18 @@ def _make(
     transport.remove(building)
     uv = find_uv()
     python = building / "bin" / "python"
+    on_detail(f"installing {requirements.name} with uv")
+
+    def tell(line: str) -> None:
+        if not line.startswith(" "):  # the list of what was installed, all at once
+            on_detail(line)
+
     try:
         for argv in (
             create_argv(uv, building, Path(sys.executable)),
             install_argv(uv, building, requirements),
         ):
-            follow(argv, on_detail, timeout=BUILD_SECONDS)
+            follow(argv, tell, timeout=BUILD_SECONDS)
         inventory = json.loads(
             transport.run([str(python), "-I", "-c", INVENTORY], timeout=120).stdout
         )
@@ -142,13 +150,18 @@ def _make(
         "seconds": round(time.monotonic() - started, 2),
     }
     transport.write(building / RECORD, json.dumps(record, indent=1).encode())
+    transport.remove(final)
     building.rename(final)
     return frozenset(inventory["modules"])
 
 
-def build_failed(error: CommandFailed, requirements: Path) -> BuildFailed:
+def build_failed(error: CommandFailed, requirements: Path) -> BuildFailed | DiskTooSmall:
     """The last lines of a build and what to do."""
-    lines = error.completed.text.splitlines()[-12:]
+    lines = error.completed.text.splitlines()[-12:] or [error.problem]
+    if NO_SPACE in error.completed.text.lower():
+        return DiskTooSmall(
+            f"the disk is full: {lines[-1]}", hint="free some disk and start the run again"
+        )
     return BuildFailed(
         f"the environment of {requirements.name} could not be made:\n"
         + "\n".join(f"  {line}" for line in lines),

@@ -103,6 +103,9 @@ class ProcessRuntime:
     def remove(self, directory: Path) -> None:
         state = self._state(directory)
         if state is not None:
+            supervisor = _identity(state, "supervisor", alive=True)
+            if supervisor is not None:
+                supervisor.send(signal.SIGKILL)
             self._end_orphans(directory, state)
 
     def _state(self, directory: Path) -> dict[str, Any] | None:

@@ -20,12 +20,12 @@ from tempfile import TemporaryDirectory
 from docker.errors import ImageNotFound
 
 from remote.config import environment
-from remote.errors import BaseImageUnavailable, BuildFailed, DiskTooSmall
-from remote.hosts.command import CommandFailed, follow
+from remote.errors import BaseImageUnavailable, BuildFailed, DiskTooSmall, UsageError
+from remote.hosts.command import CommandFailed, follow, run
 from remote.hosts.connect import Host
 from remote.hosts.docker import DockerRuntime
 from remote.hosts.docker_cli import DockerCli, docker_cli
-from remote.hosts.environment import BUILD_SECONDS, INVENTORY
+from remote.hosts.environment import BUILD_SECONDS, INVENTORY, NO_SPACE
 from remote.hosts.select import LOCK_LABEL
 from remote.image.code import place_code
 from remote.image.digests import NOTEBOOKS, PACKAGE
@@ -65,6 +65,14 @@ def build_argv(
     ]
 
 
+def inventory_argv(cli: Path, environment_id: str) -> list[str]:
+    """List what an environment image holds, in a container that can do nothing else."""
+    return [
+        *(str(cli), "run", "--rm", "--network=none", "--cap-drop=ALL", "--read-only"),
+        *(environment_id, "python", "-I", "-c", INVENTORY),
+    ]
+
+
 def build_image(
     host: Host, project: Project, digests: CodeDigests, on_detail: OnDetail
 ) -> PlacedImage:
@@ -76,7 +84,7 @@ def build_image(
         DiskTooSmall: the engine's disk is full.
         EngineUnusable: no docker command here has BuildKit.
     """
-    names = tags((project.root / "Dockerfile").read_bytes(), host.config.base_image, digests)
+    names = tags(_dockerfile(project), host.config.base_image, digests)
     builder = ImageBuilder(host, project, on_detail)
     with host.transport.lock(
         host.layout.root / "locks" / f"{names.environment.replace(':', '-')}.lock",
@@ -149,14 +157,10 @@ class ImageBuilder:
         return frozenset(json.loads(known)["modules"])
 
     def _inventory(self, environment_id: str) -> bytes:
-        output = self._engine.client.containers.run(
-            environment_id,
-            ["python", "-I", "-c", INVENTORY],
-            network_mode="none",
-            cap_drop=["ALL"],
-            remove=True,
-        )
-        return bytes(output)
+        with self._cli() as cli:
+            argv = inventory_argv(cli.binary, environment_id)
+            done = run(argv, timeout=_INVENTORY_SECONDS, extra_env=cli.variables)
+        return done.stdout.encode()
 
     def _require_base_image(self, cli: DockerCli) -> None:
         base = self._host.config.base_image
@@ -181,7 +185,7 @@ class ImageBuilder:
             follow(argv, tell, timeout=BUILD_SECONDS, extra_env=cli.variables)
         except CommandFailed as error:
             text = error.completed.text
-            if "no space left on device" in text:
+            if NO_SPACE in text.lower():
                 raise DiskTooSmall(
                     "the disk of the Docker Engine is full",
                     hint="docker system df; docker system prune",
@@ -218,6 +222,16 @@ def _context(project: Project) -> Iterator[Path]:
         for name in ("Dockerfile", "requirements.txt"):
             shutil.copyfile(project.root / name, Path(folder) / name)
         yield Path(folder)
+
+
+def _dockerfile(project: Project) -> bytes:
+    path = project.root / "Dockerfile"
+    if not path.is_file():
+        raise UsageError(
+            f"{path}: not found; the docker runtime builds from it",
+            hint="restore it (git checkout Dockerfile), or run with --host local+process",
+        )
+    return path.read_bytes()
 
 
 def _build_failed(text: str) -> BuildFailed:

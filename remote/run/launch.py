@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,15 +13,18 @@ from pathlib import Path
 
 from remote.errors import DiskTooSmall, HostRefused, IntegrityFailure
 from remote.hosts.connect import Host
+from remote.hosts.identity import ProcessIdentity, identify
 from remote.hosts.runtime import LaunchPlan
 from remote.model import Clock, PlacedImage, Run, RunRequest, Staged
 from remote.results import claim as claims
+from remote.results.names import RUN_JSON
 from remote.run.spec import run_spec
 
 # Free disk below which a run is refused: on the host for its output, and for a first build.
 RUN_BYTES = 512 << 20
 BUILD_BYTES = 2 << 30
 _TRIES = 10
+_RESERVATION = "reserved.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ def check_disk(host: Host, results_root: Path, *, needed: int = RUN_BYTES) -> No
             raise DiskTooSmall(
                 f"{path}: {free / 2**30:.2f} GiB are free, a run needs "
                 f"{bytes_needed / 2**30:.2f} GiB",
-                hint="free some disk; `remote hosts prune` removes old environments and caches",
+                hint="free some disk there, and start the run again",
             )
 
 
@@ -88,7 +92,7 @@ def launch(
     with host.transport.lock(host.layout.run_lock(plan.id)):
         host.runtime.prepare(plan)
         host.transport.write(plan.directory / "notebook.ipynb", notebook)
-        host.transport.write(plan.directory / "run.json", json.dumps(spec, indent=1).encode())
+        host.transport.write(plan.directory / RUN_JSON, json.dumps(spec, indent=1).encode())
         host.runtime.start(plan)
     return Run(
         id=plan.id,
@@ -125,6 +129,7 @@ def launch_plan(
 
 def _reserve(host: Host, request: RunRequest, clock: Clock) -> Reserved:
     others = [path.stem for path in request.project.notebooks.glob("*.ipynb")]
+    sweep(host)
     for _ in range(_TRIES):
         known = host.transport.names(host.layout.runs)
         claim = claims.claim(request.notebook_name, request.results_root, clock, known, others)
@@ -137,11 +142,36 @@ def _reserve(host: Host, request: RunRequest, clock: Clock) -> Reserved:
         except BaseException:
             _give_back(claim)
             raise
+        _sign(host, directory, claim)
         return Reserved(claim, directory, clock())
     raise HostRefused(
         f"{host.config.name}: no free run id for {request.notebook_name}",
         hint="many runs of this notebook are being started at once; try again",
     )
+
+
+def sweep(host: Host) -> None:
+    """Remove what controllers of this machine left that were killed before they launched."""
+    for run_id in host.transport.names(host.layout.runs):
+        directory = host.layout.run(run_id)
+        signed = host.transport.read(directory / _RESERVATION)
+        if signed is None or host.transport.read(directory / RUN_JSON, limit=1) is not None:
+            continue
+        reservation = json.loads(signed)
+        if ProcessIdentity.from_json(reservation["controller"]).alive():
+            continue
+        host.transport.remove(directory)
+        path = Path(reservation["claim"])
+        if claims.read_record(path) == reservation["uuid"]:
+            _give_back(claims.Claim(run_id, reservation["uuid"], path))
+
+
+def _sign(host: Host, directory: Path, claim: claims.Claim) -> None:
+    """Say whose reservation it is, until there is a run.json."""
+    own = identify(os.getpid())
+    assert own is not None
+    signed = {"controller": own.as_json(), "claim": str(claim.path.absolute()), "uuid": claim.uuid}
+    host.transport.write(directory / _RESERVATION, json.dumps(signed).encode())
 
 
 def _give_back(claim: claims.Claim) -> None:

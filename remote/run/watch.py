@@ -21,6 +21,9 @@ STATUS_SECONDS = 0.5
 UNREACHABLE_SECONDS = 30
 
 
+_PIECE_BYTES = 1 << 20
+
+
 class Events:
     """The run's events.jsonl, read by offset; a line is passed on once it is whole."""
 
@@ -32,8 +35,10 @@ class Events:
     def read(self) -> Iterator[Mapping[str, Any]]:
         """The records that came since the last call; lines that are no records are skipped."""
         while True:
-            data = self._host.transport.read(self._path, self._offset, 1 << 20) or b""
+            data = self._host.transport.read(self._path, self._offset, _PIECE_BYTES) or b""
             whole = data[: data.rfind(b"\n") + 1]
+            if not whole and len(data) == _PIECE_BYTES:
+                whole = data  # a line that long is no record; what follows it may be
             if not whole:
                 return
             self._offset += len(whole)
