@@ -31,6 +31,7 @@ with without_cloud_clients():
 import zmq
 import zmq.asyncio
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat import ValidationError
 from nbformat.v4 import new_output
 
 START_SECONDS = 120
@@ -69,9 +70,10 @@ def prepare(path: Path, parameters: Mapping[str, Any]) -> Any:
     """
     try:
         notebook = load_notebook_node(str(path))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValidationError, ValueError, KeyError, AttributeError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0]
         raise NotebookUnusable(
-            f"{path.name}: is not a valid notebook: {error}",
+            f"{path.name}: is not a valid notebook: {reason}",
             hint="open it in Jupyter, save it again, and start the run again",
         ) from error
     if parameters:

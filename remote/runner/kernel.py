@@ -82,7 +82,9 @@ def serve(connection_file: str, log_path: Path) -> None:
         parent_handle=1,
     )
     app.initialize(["-f", connection_file, "--HistoryManager.enabled=False"])
-    DescriptorEcho(log, sys.stdout).start()  # type: ignore[arg-type]
+    assert isinstance(sys.stdout, LoggedStream)
+    assert isinstance(sys.stderr, LoggedStream)
+    DescriptorEcho(log, sys.stdout, sys.stderr).start()
     app.start()
 
 

@@ -21,6 +21,7 @@ from remote.runner.kernel_log import KernelLog
 
 SECONDS_BETWEEN_LOOKS = 0.1
 _SECONDS_BETWEEN_CHECKS = 0.05
+_LONGEST_LINE = 1 << 16
 _KERNEL_PACKAGES = ("ipykernel", "IPython")
 
 
@@ -33,6 +34,13 @@ class LoggedStream(OutStream):
         options["watchfd"] = False  # descriptors 1 and 2 are kernel.log itself
         super().__init__(session, pub_thread, name, **options)
         self._descriptor = 2 if name == "stderr" else 1
+        self._forget_line()
+        os.register_at_fork(after_in_child=self._forget_line)
+
+    def _forget_line(self) -> None:
+        """A forked child starts with no line begun, and a lock that nobody holds."""
+        self._line = b""
+        self._line_lock = threading.Lock()
 
     def fileno(self) -> int:
         """The real descriptor: `subprocess.run(..., stdout=sys.stdout)` works."""
@@ -44,13 +52,32 @@ class LoggedStream(OutStream):
         Raises:
             TypeError: `string` is no text.
         """
-        data = str.encode(string, "utf-8", "backslashreplace")
+        self._log_lines(str.encode(string, "utf-8", "backslashreplace"))
+        if self._is_master_process():
+            self.show(string)
+        return len(string)
+
+    def _log_lines(self, data: bytes) -> None:
+        """Whole lines at once, so that those of several processes do not mix."""
+        with self._line_lock:
+            if not data.endswith(b"\n") and len(data) < _LONGEST_LINE:
+                self._line += data
+                return
+            data, self._line = self._line + data, b""
+            self._log(data)
+
+    def log_line(self) -> None:
+        """Log a line that was begun and not ended yet."""
+        with self._line_lock:
+            if self._line:
+                data, self._line = self._line, b""
+                self._log(data)
+
+    def _log(self, data: bytes) -> None:
         if self._is_master_process():
             self.log.write(data)
-            self.show(string)
         else:
             os.write(self._descriptor, data)
-        return len(string)
 
     def show(self, text: str) -> None:
         """To the notebook alone, as long as the kernel speaks to it; kernel.log has `text`."""
@@ -59,6 +86,7 @@ class LoggedStream(OutStream):
 
     def flush(self) -> None:
         """Send now if the kernel asks, soon if anybody else does (see the module's docstring)."""
+        self.log_line()
         if not self._is_master_process():
             return
         caller = sys._getframe(1).f_globals.get("__name__", "")
@@ -89,10 +117,10 @@ class DescriptorEcho(threading.Thread):
 
     _running: DescriptorEcho | None = None
 
-    def __init__(self, log: KernelLog, stream: LoggedStream) -> None:
+    def __init__(self, log: KernelLog, *streams: LoggedStream) -> None:
         super().__init__(name="descriptor-echo", daemon=True)
         self._log = log
-        self._stream = stream
+        self._streams = streams
         self._showing = threading.Lock()
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._lost_shown = 0
@@ -102,6 +130,8 @@ class DescriptorEcho(threading.Thread):
         DescriptorEcho._running = self
         pause = threading.Event()
         while not pause.wait(SECONDS_BETWEEN_LOOKS):
+            for stream in self._streams:
+                stream.log_line()
             self.show_new()
 
     def show_new(self) -> None:
@@ -114,7 +144,7 @@ class DescriptorEcho(threading.Thread):
                     f"[kernel.log: {self._lost_shown:,} bytes could not be written: disk full?]\n"
                 )
             if text:
-                self._stream.show(text)
+                self._streams[0].show(text)
 
     @classmethod
     def catch_up(cls) -> None:

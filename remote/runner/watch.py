@@ -12,12 +12,12 @@ import psutil
 from remote.runner.events import Emit
 from remote.workloads.memory import find_cgroup, memory_limit, system_oom_kills, tree_bytes
 
-SECONDS_BETWEEN_SAMPLES = 0.5
-_SAMPLES_PER_RECORD = 4
+SECONDS_BETWEEN_SAMPLES = 1.0
+_SAMPLES_PER_RECORD = 2
 
 
 class MemoryWatch(threading.Thread):
-    """Samples twice a second, tells every two seconds, and knows the counters from the start.
+    """Samples every second, tells every two seconds, and knows the counters from the start.
 
     Attributes:
         limit_bytes: the lowest of the cgroup's limit and the machine's memory.
