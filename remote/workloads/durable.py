@@ -90,8 +90,9 @@ class HashingFile:
         self._digest: Digest = hashlib.sha256() if digest is None else digest
         with writing_errors(path):
             self._file = path.open("r+b" if size else "wb", buffering=0)
-        self._file.truncate(size)
-        self._file.seek(size)
+        with closed_on_error(self):
+            self._file.truncate(size)
+            self._file.seek(size)
 
     def append(self, *parts: Bytes) -> None:
         """Write all of the parts; on an error the file may hold some of their bytes."""
@@ -113,6 +114,11 @@ class HashingFile:
         with writing_errors(self.path):
             os.fsync(self._file.fileno())
 
+    @property
+    def closed(self) -> bool:
+        """True where nothing more can be appended."""
+        return self._file.closed
+
     def close(self) -> None:
         """Close without syncing."""
         self._file.close()
@@ -127,6 +133,22 @@ class HashingFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Closable(Protocol):
+    """Something that is open."""
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def closed_on_error(opened: Closable) -> Iterator[None]:
+    """Close what was opened if the rest of the opening fails, and only then."""
+    try:
+        yield
+    except BaseException:
+        opened.close()
+        raise
 
 
 @contextmanager

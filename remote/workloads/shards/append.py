@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from remote.workloads.durable import Digest, HashingFile, publish
+from remote.workloads.durable import Digest, HashingFile, closed_on_error, publish
 from remote.workloads.shards.encode import EncodedGroup
 from remote.workloads.shards.footer import MAGIC, MAX_ROW_GROUPS, Footer, placed
 
@@ -77,7 +77,8 @@ class ShardFile:
     def create(cls, path: Path, footer: Footer) -> Self:
         """Begin an empty shard; whatever its temporary file held is gone."""
         file = HashingFile(partial_path(path))
-        file.append(MAGIC)
+        with closed_on_error(file):
+            file.append(MAGIC)
         return cls(path, footer, file)
 
     @classmethod
@@ -129,8 +130,9 @@ class ShardFile:
         publish(partial_path(self.path), self.path)
 
     def sync(self) -> None:
-        """Return when what was appended is on disk."""
-        self._file.sync()
+        """Return when what was appended is on disk; a finished shard is already."""
+        if not self._file.closed:
+            self._file.sync()
 
     def close(self) -> None:
         """Leave the shard unfinished."""

@@ -40,14 +40,21 @@ from remote.workloads.shards.pipeline import Work, remaining, stops
 from remote.workloads.shards.plan import Task, plan
 from remote.workloads.shards.report import lsh_neighbours, quality_report
 from remote.workloads.shards.request import Inputs, Options, Request, make_request
-from remote.workloads.shards.result import BuildResult, Preview
+from remote.workloads.shards.result import BuildResult, Preview, known_result
 from remote.workloads.shards.sample import write_sample
 from remote.workloads.shards.schema import Layout, common_lsh
 from remote.workloads.shards.settings import BuildSettings, preprocessing_record
 from remote.workloads.shards.source import Source, open_inputs
 from remote.workloads.shards.tasks import executor, in_order
 from remote.workloads.shards.totals import checked, tally
-from remote.workloads.shards.workspace import Workspace, begin, find_run_id, refuse_occupied
+from remote.workloads.shards.workspace import (
+    COMPLETE,
+    RUNNING,
+    Workspace,
+    begin,
+    find_run_id,
+    refuse_occupied,
+)
 from remote.workloads.shards.writer import OrderedWriter, Output, Position
 
 
@@ -199,6 +206,10 @@ class _Build:
         """Do the work."""
         execution = self.request.execution
         key = self._key()
+        if self.request.resume and self.workspace.finished:
+            self.workspace.check_finished(key)
+            self.workspace.clear()
+            return known_result(self.request.output_root, time.monotonic() - began)
         written, journal = begin(
             self.workspace,
             self._output(),
@@ -212,7 +223,7 @@ class _Build:
             written,
             journal,
             interval=execution.checkpoint_interval,
-            summary=lambda position: self.workspace.summarise(position, "running", key),
+            summary=lambda position: self.workspace.summarise(position, RUNNING, key),
         )
         with hashing([source.path for source in self.sources]) as digests:
             with writer:
@@ -291,7 +302,7 @@ class _Build:
             tally(counts),
         )
         write_atomic(root / DATASET_MANIFEST, json_bytes(manifest))
-        self.workspace.summarise(position, "complete", self._key())
+        self.workspace.summarise(position, COMPLETE, self._key())
         self.workspace.clear()
         return BuildResult(
             manifest=root / DATASET_MANIFEST,

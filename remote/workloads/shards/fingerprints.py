@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from remote.workloads.durable import writing_errors
+from remote.workloads.durable import closed_on_error, writing_errors
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -32,6 +32,7 @@ class Fingerprints:
             size = sum(part.nbytes for part in self._parts)
             with writing_errors(path):
                 self._descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
+            with closed_on_error(self), writing_errors(path):
                 os.truncate(path, size)
 
     @classmethod

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from remote.workloads.durable import fsync_directory, writing_errors
+from remote.workloads.durable import closed_on_error, fsync_directory, writing_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,10 @@ class Journal:
         with writing_errors(path):
             flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND
             journal = cls(path, os.open(path, flags, 0o644))
-        journal._put({"kind": "begin", "key": dict(key)})
-        journal.sync()
-        fsync_directory(path.parent)
+        with closed_on_error(journal):
+            journal._put({"kind": "begin", "key": dict(key)})
+            journal.sync()
+            fsync_directory(path.parent)
         return journal
 
     @classmethod

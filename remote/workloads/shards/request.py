@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -105,6 +105,11 @@ def make_request(
             f"The run id {run_id!r} cannot be part of a file name.",
             hint="Use letters, digits, '_', '.' and '-'; begin with a letter or digit.",
         )
+    if settings.quality.enable_ranking:
+        raise UsageError(
+            "Quality ranking is not there yet.",
+            hint="Set quality/enable_ranking to false, or give --disable-quality-ranking.",
+        )
     workers = o.get("num_workers") or min(usable_cores(), defaults.max_workers)
     execution = Execution(
         workers=_positive("num_workers", workers),
@@ -133,11 +138,6 @@ def make_request(
         clock=clock,
         created_at=now,
     )
-
-
-def with_inputs(request: Request, inputs: tuple[Path, ...]) -> Request:
-    """The request with its inputs named."""
-    return replace(request, inputs=inputs)
 
 
 def _paths(inputs: Inputs, settings: BuildSettings) -> tuple[Path, ...]:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BuildResult:
@@ -61,6 +63,22 @@ class BuildResult:
             lines.append(f"dropped {sum(self.dropped.values()):,} ({reasons})")
         lines += [f"quality {self.quality}", f"manifest {self.manifest}"]
         return "\n".join(lines)
+
+
+def known_result(root: Path, seconds: float) -> BuildResult:
+    """The result of a dataset that was finished before."""
+    manifest = read_manifest(root / DATASET_MANIFEST)
+    return BuildResult(
+        manifest=root / DATASET_MANIFEST,
+        shards=tuple(root / shard["file"] for shard in manifest["shards"]),
+        num_samples=manifest["num_samples"],
+        read=manifest["counts"]["read"],
+        dropped=manifest["counts"]["dropped"],
+        total_bytes=manifest["total_bytes"],
+        quality=read_manifest(root / QUALITY_REPORT)["overall"],
+        seconds=seconds,
+        resumed_rows=manifest["counts"]["read"],
+    )
 
 
 @dataclass(frozen=True, slots=True, repr=False)

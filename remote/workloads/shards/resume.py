@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from remote.errors import IntegrityFailure, ResumeRefused
-from remote.workloads.durable import sha256_file
+from remote.workloads.durable import closed_on_error, sha256_file
 from remote.workloads.shards.append import CheckedPrefix, ShardFile, longest_prefix, partial_path
 from remote.workloads.shards.fingerprints import Fingerprints, crc, stored
 from remote.workloads.shards.journal import CloseLine, GroupLine, Journal, Journalled, Line
 from remote.workloads.shards.writer import Output, Written
 
-_BUILD_ANEW = "Build into another output directory, or empty this one first."
+BUILD_ANEW = "Build into another output directory, or empty this one first."
 
 
 def check_key(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -31,8 +31,8 @@ def check_key(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     if differences:
         listing = "\n".join(f"  {line}" for line in differences)
         raise ResumeRefused(
-            f"The unfinished build was made from something else:\n{listing}",
-            hint=f"Give the same options again to go on with it. {_BUILD_ANEW}",
+            f"The build that is there was made from something else:\n{listing}",
+            hint=f"Give the same input and options again to go on with it. {BUILD_ANEW}",
         )
 
 
@@ -85,31 +85,25 @@ def restore(output: Output, journalled: Journalled, journal: Path, hashes: Path)
     kept = tail[: len(believed)]
     ends = journalled.ends[: len(journalled.ends) - len(tail) + len(kept)]
     _cut(journal, ends[-1])
-    return _written(split, split.closed, kept, _reopened(output, kept, believed), hashes)
-
-
-def _reopened(
-    output: Output, kept: Sequence[GroupLine], believed: Sequence[CheckedPrefix]
-) -> ShardFile | None:
-    if not kept:
-        return None
-    path = output.names.shard(kept[-1].shard)
-    groups = [(line.metadata, line.rows) for line in kept if line.rows]
-    return ShardFile.reopen(path, output.footer, groups, believed[-1])
+    written = _written(split, split.closed, kept, hashes)
+    if kept:
+        with closed_on_error(written):
+            path = output.names.shard(kept[-1].shard)
+            groups = [(line.metadata, line.rows) for line in kept if line.rows]
+            written.shard = ShardFile.reopen(path, output.footer, groups, believed[-1])
+            written.lines = list(kept)
+    return written
 
 
 def _written(
-    split: _Split,
-    closed: list[CloseLine],
-    kept: Sequence[GroupLine],
-    shard: ShardFile | None,
-    hashes: Path,
+    split: _Split, closed: list[CloseLine], kept: Sequence[GroupLine], hashes: Path
 ) -> Written:
+    """The state without an open shard."""
     lines = [*split.before, *kept]
     return Written(
         closed=closed,
-        shard=shard,
-        lines=list(kept) if shard is not None else [],
+        shard=None,
+        lines=[],
         stats=[line.stats for line in lines],
         fingerprints=Fingerprints.reopen(hashes, [line.rows for line in lines]),
         rows=sum(line.rows for line in lines),
@@ -138,7 +132,7 @@ def _check_closed(output: Output, closed: CloseLine) -> None:
     if not path.exists() or path.stat().st_size != closed.size:
         found = f"it has {path.stat().st_size} bytes" if path.exists() else "it is gone"
         raise IntegrityFailure(
-            f"{path} was complete with {closed.size} bytes, and now {found}.", hint=_BUILD_ANEW
+            f"{path} was complete with {closed.size} bytes, and now {found}.", hint=BUILD_ANEW
         )
 
 
@@ -159,14 +153,14 @@ def _after_rename(
     prefixes = longest_prefix(path, ends)
     if len(prefixes) != len(ends):
         raise IntegrityFailure(
-            f"{path} is not what the journal says: it was changed or damaged.", hint=_BUILD_ANEW
+            f"{path} is not what the journal says: it was changed or damaged.", hint=BUILD_ANEW
         )
     digest = prefixes[-1].digest.copy()
     digest.update(output.footer.assemble(rows, groups))
     sha256 = digest.hexdigest()
     if sha256_file(path) != sha256:
         raise IntegrityFailure(
-            f"{path} is not what the journal says: its footer differs.", hint=_BUILD_ANEW
+            f"{path} is not what the journal says: its footer differs.", hint=BUILD_ANEW
         )
     output.write_manifest(index, lines, sha256)
     closed = CloseLine(index, path.stat().st_size, sha256, rows)
@@ -174,7 +168,7 @@ def _after_rename(
     with Journal.reopen(journal) as sink:
         sink.append(closed)
         sink.sync()
-    return _written(split, [*split.closed, closed], lines, None, hashes)
+    return _written(split, [*split.closed, closed], lines, hashes)
 
 
 def _cut(journal: Path, size: int) -> None:

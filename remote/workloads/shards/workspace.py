@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from remote.errors import ResumeRefused, UsageError
-from remote.workloads.durable import fsync_directory, json_bytes, write_atomic
+from remote.workloads.durable import closed_on_error, fsync_directory, json_bytes, write_atomic
 from remote.workloads.shards.fingerprints import Fingerprints
 from remote.workloads.shards.journal import Journal, Journalled, read_journal
-from remote.workloads.shards.manifest import DATASET_MANIFEST
-from remote.workloads.shards.resume import check_key, restore
+from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest
+from remote.workloads.shards.resume import BUILD_ANEW, check_key, restore
 from remote.workloads.shards.writer import Output, Position, Written
+
+RUNNING = "running"
+COMPLETE = "complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Workspace:
         return self.folder / f"checkpoint_{self.run_id}.json"
 
     def summarise(self, position: Position, status: str, key: Mapping[str, Any]) -> None:
-        """Write the summary; `status` is "running" or "complete"."""
+        """Write the summary; `status` is RUNNING or COMPLETE."""
         record = {
             "run_id": self.run_id,
             "status": status,
@@ -60,6 +63,19 @@ class Workspace:
         }
         write_atomic(self.summary, json_bytes(record))
 
+    @property
+    def finished(self) -> bool:
+        """True where the dataset is complete; `clear` may not have been done."""
+        return self.summary.exists() and read_manifest(self.summary)["status"] == COMPLETE
+
+    def check_finished(self, key: Mapping[str, Any]) -> None:
+        """Refuse to take a finished dataset for the one that was asked for, unless it is.
+
+        Raises:
+            ResumeRefused: it was made from something else.
+        """
+        check_key(read_manifest(self.summary)["key"], key)
+
     def clear(self) -> None:
         """Remove what only a resume needs; the dataset is complete."""
         for path in (self.journal, self.fingerprints):
@@ -68,7 +84,7 @@ class Workspace:
 
 
 def find_run_id(root: Path) -> str | None:
-    """The run id of the unfinished build in an output root, if there is exactly one.
+    """The run id of the build in an output root: the unfinished one, else the finished one.
 
     Raises:
         UsageError: there are several.
@@ -80,6 +96,9 @@ def find_run_id(root: Path) -> str | None:
             f"{root} holds several unfinished builds: {', '.join(ids)}.",
             hint="Say which one to go on with: --run-id ID.",
         )
+    manifest = root / DATASET_MANIFEST
+    if not ids and manifest.exists():
+        return str(read_manifest(manifest)["run"]["run_id"])
     return ids[0] if ids else None
 
 
@@ -116,19 +135,21 @@ def begin(
         ResumeRefused: the unfinished build is of something else, or kept no journal.
         IntegrityFailure: its files are not what its journal says.
     """
-    output.names.shard(0).parent.mkdir(parents=True, exist_ok=True)
+    for folder in (output.names.shard(0).parent, workspace.folder):
+        folder.mkdir(parents=True, exist_ok=True)
     known = read_journal(workspace.journal) if resume and workspace.journal.exists() else None
     if resume and known is not None:
         return _go_on(workspace, output, key, known)
     if resume and list(output.names.shard(0).parent.glob(f"shard_{workspace.run_id}_*.parquet")):
         raise ResumeRefused(
             f"{workspace.root} holds shards of {workspace.run_id} and no journal of them.",
-            hint="Build into another output directory.",
+            hint=BUILD_ANEW,
         )
     if not keep:
         return Written([], None, [], [], Fingerprints(None)), None
     journal = Journal.create(workspace.journal, key)
-    return Written([], None, [], [], Fingerprints(workspace.fingerprints)), journal
+    with closed_on_error(journal):
+        return Written([], None, [], [], Fingerprints(workspace.fingerprints)), journal
 
 
 def _go_on(
@@ -136,4 +157,5 @@ def _go_on(
 ) -> tuple[Written, Journal]:
     check_key(known.key, key)
     written = restore(output, known, workspace.journal, workspace.fingerprints)
-    return written, Journal.reopen(workspace.journal)
+    with closed_on_error(written):
+        return written, Journal.reopen(workspace.journal)

@@ -74,6 +74,12 @@ class Written:
         """Row groups written, those without rows included."""
         return len(self.stats)
 
+    def close(self) -> None:
+        """Close the files."""
+        self.fingerprints.close()
+        if self.shard is not None:
+            self.shard.close()
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -161,9 +167,7 @@ class OrderedWriter:
                 self.abandon()
         finally:
             self._syncer.shutdown(wait=True)
-            self.written.fingerprints.close()
-            if self.written.shard is not None:
-                self.written.shard.close()
+            self.written.close()
             if self._journal is not None:
                 self._journal.close()
 

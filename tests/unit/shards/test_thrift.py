@@ -42,8 +42,11 @@ def typed(children: st.SearchStrategy[tuple[int, Any]]) -> st.SearchStrategy[tup
         children,
     )
     empty = st.just((thrift.MAP, Map(0, 0, [])))
-    return children.flatmap(repeated) | maps | empty | structs(children).map(
-        lambda struct: (thrift.STRUCT, struct)
+    return (
+        children.flatmap(repeated)
+        | maps
+        | empty
+        | structs(children).map(lambda struct: (thrift.STRUCT, struct))
     )
 
 
@@ -52,7 +55,7 @@ def structs(values: st.SearchStrategy[tuple[int, Any]]) -> st.SearchStrategy[Str
 
 
 VALUES = st.recursive(
-    st.one_of([values.map(lambda v, k=kind: (k, v)) for kind, values in SCALARS.items()]),
+    st.one_of([st.tuples(st.just(kind), values) for kind, values in SCALARS.items()]),
     typed,
     max_leaves=5,
 )

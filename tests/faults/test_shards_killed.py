@@ -1,0 +1,284 @@
+"""A build that is killed, wherever, goes on to the bytes of one that was not."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from remote.workloads.durable import HashingFile
+from remote.workloads.shards import BuildResult, BuildSettings, build_shards
+from remote.workloads.shards.validate import validate
+from tests.unit.shards.making import RUN_ID, make_input, tree
+
+KILLS = 10
+SEED = 20250423
+
+
+class Killed(BaseException):
+    """The process is dead: nothing that it would do after this happens."""
+
+
+class Gate:
+    """Lets a number of writes through and none after them; the last one may be done by half."""
+
+    def __init__(self, allowed: int) -> None:
+        self.left = allowed
+        self.passed = 0
+
+    def __call__(self) -> None:
+        if self.left <= 0:
+            raise Killed
+        self.left -= 1
+        self.passed += 1
+
+
+@pytest.fixture
+def gated(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Gate]:
+    """Puts a gate before everything that a build does to the disk."""
+    real: dict[str, Any] = {
+        name: getattr(os, name) for name in ("write", "fsync", "truncate", "open")
+    }
+    rename, unlink, append = Path.rename, Path.unlink, HashingFile.append
+
+    def install(allowed: int) -> Gate:
+        gate = Gate(allowed)
+
+        def write(descriptor: int, data: Any) -> int:
+            if gate.left == 1 and len(data) > 1:  # torn
+                real["write"](descriptor, bytes(data)[: len(data) // 2])
+                gate.left = 0
+            gate()
+            return int(real["write"](descriptor, data))
+
+        def grow(file: HashingFile, *parts: Any) -> None:
+            if gate.left == 1:
+                append(file, *(memoryview(part)[: len(part) // 2] for part in parts))
+                gate.left = 0
+            gate()
+            append(file, *parts)
+
+        def after(name: str) -> Callable[..., Any]:
+            def call(*args: Any) -> Any:
+                gate()
+                return real[name](*args)
+
+            return call
+
+        def renamed(path: Path, target: Path) -> Path:
+            gate()
+            return rename(path, target)
+
+        def removed(path: Path, missing_ok: bool = False) -> None:
+            gate()
+            unlink(path, missing_ok)
+
+        monkeypatch.setattr(os, "write", write)
+        monkeypatch.setattr(os, "fsync", after("fsync"))
+        monkeypatch.setattr(os, "truncate", after("truncate"))
+        monkeypatch.setattr(Path, "rename", renamed)
+        monkeypatch.setattr(Path, "unlink", removed)
+        monkeypatch.setattr(HashingFile, "append", grow)
+        return gate
+
+    return install
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Four row groups, one of them without a good row."""
+    folder = tmp_path_factory.mktemp("small")
+    return [
+        make_input(folder / "first.hdf5", 10_200, 1, bad=(0, 5_000)),
+        make_input(folder / "second.hdf5", 300, 2),
+    ]
+
+
+def build(root: Path, inputs: list[Path], **options: Any) -> BuildResult:
+    return build_shards(
+        BuildSettings(max_shard_size_bytes=65_536),
+        input_hdf5=inputs,
+        output_root=root,
+        run_id=RUN_ID,
+        num_workers=1,
+        skip_preflight=True,
+        resume=True,
+        **options,
+    )
+
+
+def complete(root: Path) -> Iterator[tuple[Path, bytes]]:
+    """The shards under their final names; each must be whole, whenever one looks."""
+    for path in sorted(root.glob("*/shard_*.parquet")):
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            file.read()
+        yield path, path.read_bytes()
+
+
+def test_killed_at_each_write(
+    tmp_path: Path, small: list[Path], gated: Callable[[int], Gate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path / "whole", small)
+    expected = tree(tmp_path / "whole")
+    with monkeypatch.context():
+        gate = gated(10**9)
+        build(tmp_path / "counted", small)
+    steps = gate.passed
+    assert steps > 40
+    monkeypatch.undo()
+    for step in range(steps):
+        root = tmp_path / f"killed{step}"
+        gated(step)
+        try:
+            build(root, small)
+        except Killed:
+            pass
+        finally:
+            monkeypatch.undo()
+        whole = dict(complete(root))
+        found = build(root, small)
+        assert tree(root) == expected, f"killed at write {step} of {steps}"
+        assert found.num_samples == 5_500
+        for path, data in whole.items():
+            assert path.read_bytes() == data
+
+
+@pytest.mark.slow
+def test_killed_twice(
+    tmp_path: Path, small: list[Path], gated: Callable[[int], Gate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while a build goes on after a kill."""
+    build(tmp_path / "whole", small)
+    expected = tree(tmp_path / "whole")
+    choose = random.Random(SEED)
+    for attempt in range(60):
+        root = tmp_path / f"killed{attempt}"
+        for _ in range(3):
+            gated(choose.randrange(40))
+            try:
+                build(root, small)
+            except Killed:
+                pass
+            finally:
+                monkeypatch.undo()
+        build(root, small)
+        assert tree(root) == expected
+
+
+LOST = ["journal", "shard", "fingerprints"]
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_an_end_that_never_reached_the_disk_is_made_again(
+    tmp_path: Path, small: list[Path], lost: str
+) -> None:
+    """After a power cut any of the files may end early, or in zeros."""
+    settings = replace(BuildSettings(), max_shard_size_bytes=10**9)
+    options: dict[str, Any] = {"run_id": RUN_ID, "skip_preflight": True, "resume": True}
+    build_shards(settings, input_hdf5=small, output_root=tmp_path / "whole", **options)
+    for zeros in (False, True):
+        root = tmp_path / f"{lost}{zeros}"
+
+        def stop(now: Any) -> None:
+            if now.done == 10_200:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            build_shards(settings, input_hdf5=small, output_root=root, watch=stop, **options)
+        path = next(
+            iter(
+                root.glob("train/.*.partial")
+                if lost == "shard"
+                else root.glob(f"checkpoints/{lost}_*")
+            )
+        )
+        data = path.read_bytes()
+        path.write_bytes(data[:-100] + (bytes(100) if zeros else b""))
+        found = build_shards(settings, input_hdf5=small, output_root=root, **options)
+        assert found.resumed_rows == 10_000
+        assert tree(root) == tree(tmp_path / "whole")
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from remote.workloads.shards import BuildSettings, build_shards
+build_shards(
+    BuildSettings(max_shard_size_bytes=1_500_000), input_hdf5=sys.argv[3:], output_root=sys.argv[1],
+    run_id="20250423_143022", num_workers=int(sys.argv[2]), skip_preflight=True, resume=True,
+)
+"""
+
+
+def started(root: Path, workers: int, inputs: list[Path]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", BUILD, str(root), str(workers), *map(str, inputs)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE)
+
+
+def lines(root: Path) -> int:
+    journals = list(root.glob("checkpoints/journal_*"))
+    return journals[0].read_bytes().count(b"\n") if journals else 0
+
+
+def test_killed_at_ten_random_moments(tmp_path: Path) -> None:
+    """SIGKILL from outside, in the course of one build: each attempt goes on after the last."""
+    inputs = [make_input(tmp_path / f"{name}.hdf5", 60_000, seed) for seed, name in enumerate("ab")]
+    groups = 24
+    with started(tmp_path / "whole", 2, inputs) as whole:
+        _, errors = whole.communicate(timeout=120)
+    assert whole.returncode == 0, errors.decode()
+    expected = tree(tmp_path / "whole")
+
+    root = tmp_path / "killed"
+    choose = random.Random(SEED)
+    targets = sorted(choose.randrange(1, groups + 6) for _ in range(KILLS))
+    killed = 0
+    for target in targets:
+        with started(root, choose.choice([1, 2, 4]), inputs) as attempt:
+            deadline = time.monotonic() + 120
+            while lines(root) < target and attempt.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.002)
+            time.sleep(choose.uniform(0, 0.02))
+            attempt.send_signal(signal.SIGKILL)
+            _, errors = attempt.communicate(timeout=60)
+        assert attempt.returncode in (0, -signal.SIGKILL), errors.decode()
+        killed += attempt.returncode == -signal.SIGKILL
+        for _ in complete(root):
+            pass
+    assert killed >= KILLS // 2
+    with started(root, 2, inputs) as last:
+        _, errors = last.communicate(timeout=120)
+    assert last.returncode == 0, errors.decode()
+    assert tree(root) == expected
+    assert validate(root).problems == ()
+
+
+def test_stopped_by_ctrl_c_leaves_no_thread_and_goes_on(tmp_path: Path) -> None:
+    inputs = [make_input(tmp_path / "a.hdf5", 100_000, 1)]
+    root = tmp_path / "out"
+    with started(root, 2, inputs) as attempt:
+        deadline = time.monotonic() + 60
+        while lines(root) < 3 and attempt.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        attempt.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        _, errors = attempt.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in errors
+    assert time.monotonic() - began < 5
+    done = lines(root)
+    assert done >= 3
+    with started(root, 2, inputs) as last:
+        assert last.wait(timeout=60) == 0
+    assert validate(root).problems == ()
