@@ -41,7 +41,7 @@ def write_input(
     options: dict[str, Any] | None = None,
     **columns: Any,
 ) -> Path:
-    """A GeMS-layout file; `columns` by dataset name with underscores for spaces."""
+    """A GeMS-layout file; `columns` by dataset name."""
     with h5py.File(path, "w") as file:
         file.create_dataset("spectrum", data=spectrum, **(options or {}))
         rows = spectrum.shape[0]

@@ -13,14 +13,19 @@ from hypothesis import strategies as st
 from remote.workloads.shards.clean import clean
 from remote.workloads.shards.counts import MAX_EXAMPLES, Counts, empty, merge
 from remote.workloads.shards.settings import Preprocessing
-from tests.unit.shards.raws import raw_rows
+from tests.unit.shards.raws import Peaks, raw_rows
 
 
 def parts() -> list[Counts]:
     """Counts of row groups with something of everything."""
     made = []
     for seed in range(6):
-        spectra = [[(100.0 + seed, 1.0)], [], [(-1.0, 1.0)], [(200, 1), (100, 2), (300, 0)]] * 3
+        spectra: list[Peaks] = [
+            [(100.0 + seed, 1.0)],
+            [],
+            [(-1.0, 1.0)],
+            [(200, 1), (100, 2), (300, 0)],
+        ] * 3
         raw = raw_rows(
             spectra,
             row_start=seed * 12,

@@ -52,9 +52,7 @@ def test_equals_the_library(tmp_path: Path, data: st.DataObject) -> None:
     )
     dtypes = ["f8", "f4", "i1", "i8", "u2", "S7"] if rank == 1 else ["f8", "f4"]
     dtype = data.draw(st.sampled_from(dtypes))
-    chunks = data.draw(
-        st.one_of(st.none(), st.tuples(*(st.integers(1, n) for n in shape)))  # type: ignore[arg-type]
-    )
+    chunks = data.draw(st.one_of(st.none(), st.tuples(*(st.integers(1, n) for n in shape))))
     options = data.draw(st.sampled_from(FILTERS)) if chunks else {}
     sparse = data.draw(st.booleans())
     random = np.random.default_rng(data.draw(st.integers(0, 99)))

@@ -29,13 +29,13 @@ def test_passes_and_says_what_it_found(source: Path, tmp_path: Path) -> None:
 
 
 def test_too_little_memory(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(MemoryTooSmall, match="1000000.0 GB are wanted") as caught:
+    with pytest.raises(MemoryTooSmall, match=r"1000000\.0 GB are wanted") as caught:
         check([source], tmp_path, min_memory_gb=1e6, min_disk_gb=0)
     assert "--min-memory-gb" in caught.value.hint
 
 
 def test_too_little_disk(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(DiskTooSmall, match="1000000.0 GB are wanted") as caught:
+    with pytest.raises(DiskTooSmall, match=r"1000000\.0 GB are wanted") as caught:
         check([source], tmp_path, min_memory_gb=0, min_disk_gb=1e6)
     assert "--min-disk-gb" in caught.value.hint
 
