@@ -18,8 +18,9 @@ from remote.results.verify import Findings
 Rows = Sequence[Sequence[str]]
 # A folder that was copied has as many changed modes as files: the first ones say enough.
 _WARNINGS = 5
-# Columns that a narrower terminal goes without.
-_WIDE = {"FILES": 110, "HOST": 96}
+# Columns that a narrow terminal goes without, in this order.
+_DISPENSABLE = ("FILES", "HOST", "SIZE", "TOOK")
+_GAP = 3
 
 
 def show_list(rows: Sequence[Summary], root: Path, hidden: int) -> None:
@@ -99,15 +100,26 @@ def _table(header: Sequence[str], rows: Rows) -> None:
     from rich.text import Text
 
     console = Console()
-    shown = [name for name in header if console.width >= _WIDE.get(name, 0)]
+    shown = _columns_that_fit(header, rows, console.width)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in shown:
-        right = name in ("TOOK", "FILES", "SIZE")
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for column in shown:
+        right = header[column] in ("TOOK", "FILES", "SIZE")
+        table.add_column(header[column], justify="right" if right else "left", overflow="fold")
     for row in rows:
-        cells = [cell for name, cell in zip(header, row, strict=True) if name in shown]
-        table.add_row(*(Text(cell) for cell in cells), style="" if "succeeded" in row else "red")
+        cells = [Text(row[column]) for column in shown]
+        table.add_row(*cells, style="" if "succeeded" in row else "red")
     console.print(table)
+
+
+def _columns_that_fit(header: Sequence[str], rows: Rows, width: int) -> list[int]:
+    """Indices of the columns that a terminal has room for, the first one always."""
+    needs = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    shown = list(range(len(header)))
+    for name in _DISPENSABLE:
+        if sum(needs[column] + _GAP for column in shown) <= width:
+            break
+        shown.remove(header.index(name))
+    return shown
 
 
 def _aligned(rows: Rows, indent: str = "") -> None:

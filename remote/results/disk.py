@@ -35,6 +35,10 @@ _HINTS = {
 }
 
 
+class Held(ResultsUnusable):
+    """Another process holds the lock."""
+
+
 @contextmanager
 def writing_to(directory: Path) -> Iterator[None]:
     """Turn an `OSError` inside into one clear `ResultsUnusable` about `directory`."""
@@ -171,7 +175,3 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
         return False
-
-
-class Held(ResultsUnusable):
-    """Another process holds the lock."""

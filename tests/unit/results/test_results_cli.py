@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
+from rich.cells import cell_len
 
 from remote.cli.results import results
-from remote.cli.results_view import seconds, size
+from remote.cli.results_view import seconds, show_list, size
 from remote.errors import IntegrityFailure, ResultsUnusable, UsageError
+from remote.results import ledger, runs
 from remote.results.names import INCOMING
+from remote.results.summary import summarise
 from tests.unit.results.making import publish, unseal
 
 
@@ -54,6 +60,42 @@ def test_list_shows_failed_runs_when_asked(root: Path) -> None:
     assert "10_build_shards_20250423_143023.attempt1" in done.stdout
     assert "failed" in done.stdout
     assert done.stderr == ""
+
+
+class Terminal(io.StringIO):
+    """A screen of our own."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("width", "host"), [(80, False), (130, True)])
+def test_a_terminal_gets_a_table_that_fits(
+    root: Path, monkeypatch: pytest.MonkeyPatch, width: int, host: bool
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", str(width))
+    book = ledger.read(root)
+    show_list([summarise(folder, book) for folder in (*runs(root=root),)], root, hidden=0)
+    lines = screen.getvalue().splitlines()
+    assert all(cell_len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= width for line in lines)
+    assert any("10_build_shards_20250423_143022" in line for line in lines)
+    assert ("HOST" in screen.getvalue()) == host
+
+
+def test_run_ids_are_completed(root: Path) -> None:
+    (command,) = (results.commands[name] for name in ("show",))
+    context = click.Context(command)
+    context.params["results_root"] = root
+    (argument,) = (one for one in command.params if one.name == "run")
+    names = [item.value for item in argument.shell_complete(context, "10_build")]
+    assert names == [
+        "10_build_shards_20250423_143023.attempt1",
+        "10_build_shards_20250423_143022",
+    ]
+    context.params["results_root"] = root / "nowhere"
+    assert argument.shell_complete(context, "") == []
 
 
 def test_list_as_json(root: Path) -> None:
