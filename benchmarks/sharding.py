@@ -1,0 +1,169 @@
+"""How fast sharding is: each stage by itself, and the whole, for each storage layout.
+
+    python -m benchmarks.sharding                          1 M generated spectra, three layouts
+    python -m benchmarks.sharding --rows 100000 --runs 5   smaller, more often
+
+Generated files are kept (`--cache`) and used again. Stages run on one core, over the same row
+groups that a build makes; the whole is `build_shards` with its journal and its checks. Figures
+are medians; a ratio compares with the first layout's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import get_args
+
+from remote.workloads.shards import build_shards
+from remote.workloads.shards.blocks import cut
+from remote.workloads.shards.clean import clean
+from remote.workloads.shards.encode import Encoder
+from remote.workloads.shards.plan import Task, plan
+from remote.workloads.shards.sample import Layout, write_sample
+from remote.workloads.shards.schema import Layout as Columns
+from remote.workloads.shards.settings import Preprocessing
+from remote.workloads.shards.source import Source, open_source
+from remote.workloads.shards.tasks import usable_cores
+
+DEFAULT_CACHE = Path(tempfile.gettempdir()) / "workhorse-benchmarks"
+DEFAULT_LAYOUTS: tuple[Layout, ...] = ("column-chunks", "row-chunks", "contiguous")
+RULES = Preprocessing()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `rates` are spectra/s, one for each run."""
+
+    layout: Layout
+    stage: str
+    rates: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The run in the middle."""
+        return statistics.median(self.rates)
+
+
+def generated(cache: Path, layout: Layout, rows: int, seed: int) -> Path:
+    """The input of a benchmark, made unless it is there."""
+    path = cache / f"{layout}_{rows}_{seed}.hdf5"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        began = time.perf_counter()
+        partial_path = path.with_suffix(".partial")
+        write_sample(partial_path, rows, seed, layout)
+        partial_path.rename(path)
+        print(f"generated {path} in {time.perf_counter() - began:.1f} s", flush=True)
+    return path
+
+
+def timed(work: Callable[[], int], runs: int) -> tuple[float, ...]:
+    """Spectra per second of each run; `work` returns how many spectra it did."""
+    rates = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        done = work()
+        rates.append(done / (time.perf_counter() - began))
+    return tuple(rates)
+
+
+def stages(
+    source: Source, tasks: Sequence[Task], runs: int
+) -> Iterable[tuple[str, tuple[float, ...]]]:
+    """Rates of each stage by itself, on one core."""
+    columns = Columns.of(source.columns, lsh=source.lsh or "int64", preprocessing={})
+    encoder = Encoder(columns, (source.name,), (source.path.name,))
+
+    def read() -> int:
+        return sum(len(source.read(task.row_start, task.row_stop)) for task in tasks)
+
+    yield "read, inflate", timed(read, runs)
+    some = [source.read(task.row_start, task.row_stop) for task in islice(tasks, 2)]
+    raws = [part for block in some for part in cut(block)]
+    rows = sum(len(raw) for raw in raws)
+    clean(raws[0], RULES)  # compiles
+
+    def cleaned() -> int:
+        return sum(clean(raw, RULES).stats["read"] for raw in raws)  # type: ignore[misc]
+
+    yield "clean", timed(cleaned, runs)
+    groups = [clean(raw, RULES) for raw in raws]
+    yield (
+        "encode",
+        timed(lambda: sum(bool(encoder(group)) and len(group) for group in groups), runs),
+    )
+    data = b"".join(bytes(encoder(group).data) for group in groups)
+
+    def write() -> int:
+        with tempfile.TemporaryFile() as sink:
+            for start in range(0, len(data), 1 << 21):
+                sink.write(data[start : start + (1 << 21)])
+            hashlib.sha256(data).digest()
+        return rows
+
+    yield "write, hash", timed(write, runs)
+
+
+def whole(path: Path, rows: int, workers: int) -> int:
+    """A build from start to end."""
+    with tempfile.TemporaryDirectory(prefix="workhorse-benchmark-") as root:
+        build_shards(
+            input_hdf5=path, output_root=root, num_workers=workers, min_memory_gb=0, min_disk_gb=0
+        )
+    return rows
+
+
+def measured(layout: Layout, path: Path, runs: int, workers: Sequence[int]) -> list[Row]:
+    """All lines of one layout."""
+    with open_source(path) as source:
+        found = [Row(layout, *stage) for stage in stages(source, plan([source]), runs)]
+        for count in workers:
+            rates = timed(partial(whole, path, source.rows, count), runs)
+            found.append(Row(layout, f"whole, {count} workers", rates))
+    return found
+
+
+def table(rows: Sequence[Row]) -> str:
+    """One table; ratios are to the first layout's same stage."""
+    first = {row.stage: row.median for row in rows if row.layout == rows[0].layout}
+    lines = [
+        f"{'layout':<15}{'stage':<20}{'spectra/s':>12}{'slowest':>12}{'fastest':>12}{'ratio':>8}"
+    ]
+    lines += [
+        f"{row.layout:<15}{row.stage:<20}{row.median:>12,.0f}{min(row.rates):>12,.0f}"
+        f"{max(row.rates):>12,.0f}{row.median / first[row.stage]:>8.2f}"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--workers", type=int, nargs="+", default=sorted({1, usable_cores()}))
+    parser.add_argument(
+        "--layouts", nargs="+", choices=get_args(Layout), default=list(DEFAULT_LAYOUTS)
+    )
+    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE)
+    options = parser.parse_args()
+    rows: list[Row] = []
+    for layout in options.layouts:
+        path = generated(options.cache, layout, options.rows, options.seed)
+        rows += measured(layout, path, options.runs, options.workers)
+    print(f"{options.rows:,} spectra, median of {options.runs} runs, {usable_cores()} cores")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
