@@ -202,8 +202,8 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
             assert all(found.findings == () for found in verify_all(root))
 
 
-# As another user: seals once, dies twice, recovers. It imports and warms up first, since the
-# interpreter may lie where only root can read.
+# As another user: seals once, dies twice, recovers; collects what it may not read. It imports
+# and warms up first, since the interpreter may lie where only root can read.
 PLAIN_USER = """
 import os, signal, sys
 from pathlib import Path
@@ -240,12 +240,28 @@ assert len(found.completed) == 1 and len(found.claimed) == 1, found
 unfinished = root / INCOMING / found.claimed[0]
 with staging(unfinished.name, read_record(unfinished), root) as incoming:
     assert not list(incoming.iterdir())
+
+output = base / "open" / "run" / "output"
+for name, mode in (("closed", 0), ("listed", 0o444)):
+    (output / name).mkdir()
+    (output / name / "inside").write_bytes(b"x")
+    (output / name).chmod(mode)
+(output / "secret").write_bytes(b"x")
+(output / "secret").chmod(0)
+destination = base / "open" / "destination"
+destination.mkdir()
+left_out = collect(make_run(base / "open" / "run"), destination).left_out
+assert {one.path: one.reason for one in left_out} == {
+    "closed": "is a directory that cannot be listed",
+    "listed/inside": "is something that cannot be looked at",
+    "secret": "cannot be read: Permission denied",
+}, left_out
 """
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-def test_a_plain_user_can_seal_and_recover() -> None:
-    """Renaming a directory needs write permission on it, which root never notices."""
+def test_a_plain_user_meets_permissions() -> None:
+    """Root never notices: renaming a directory needs write permission on it, for one."""
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
         base.chmod(0o755)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -134,6 +138,18 @@ def test_staging_refuses_what_is_sealed(tmp_path: Path) -> None:
         staging(folder.name, "any", tmp_path / "results"),
     ):
         pass
+
+
+def test_a_file_system_without_locks_still_gives_distinct_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_offered(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none_offered)
+    with ThreadPoolExecutor(8) as threads:
+        claims = list(threads.map(lambda _: claim("nb", tmp_path, clock).id, range(24)))
+    assert len(set(claims)) == 24
 
 
 def test_one_process_stages_a_run_at_a_time(tmp_path: Path) -> None:
