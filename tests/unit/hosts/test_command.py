@@ -74,7 +74,5 @@ def test_a_listener_that_raises_ends_the_command() -> None:
 
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        follow(
-            [PYTHON, "-uc", "print(1); import time; time.sleep(60)"], refuse, timeout=50
-        )
+        follow([PYTHON, "-uc", "print(1); import time; time.sleep(60)"], refuse, timeout=50)
     assert time.monotonic() - started < 20

@@ -33,9 +33,7 @@ def plan(tmp_path: Path, limits: Limits) -> LaunchPlan:
         results_root=Path("/project/results"),
         cache=Path("/state/cache/numba-k"),
         notebooks=Path("/project/notebooks"),
-        inputs=(
-            StagedInput("input", data, data, path_in_container("input", data), "0" * 64, 1),
-        ),
+        inputs=(StagedInput("input", data, data, path_in_container("input", data), "0" * 64, 1),),
         limits=limits,
     )
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,33 +13,7 @@ from remote.errors import EngineUnusable
 from remote.hosts.docker_cli import docker_cli, has_buildkit, private_configuration
 from remote.hosts.engine import Answer, Socket, candidates, facts_of, find_engine, knock
 from remote.hosts.engine import refuse_unusable as refuse
-
-
-@contextmanager
-def listening(path: Path, reply: bytes) -> Iterator[str]:
-    """A socket that answers every request with the same bytes."""
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(os.fspath(path))
-    server.listen()
-
-    def serve() -> None:
-        while True:
-            try:
-                link, _ = server.accept()
-            except OSError:
-                return
-            with link:
-                link.recv(1024)
-                link.sendall(reply)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"unix://{path}"
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
-        server.close()
+from tests.unit.hosts.engines import fake_cli, listening
 
 
 def test_an_engine_that_answers(tmp_path: Path) -> None:
@@ -128,17 +99,6 @@ def test_facts_are_the_engines_own() -> None:
 )
 def test_which_docker_commands_have_buildkit(version: str, buildx: bool, expected: bool) -> None:
     assert has_buildkit(version, buildx=buildx) is expected
-
-
-def fake_cli(folder: Path, version: str, *, buildx: bool) -> Path:
-    folder.mkdir()
-    binary = folder / "docker"
-    binary.write_text(
-        f'#!/bin/sh\ncase "$1" in version) echo {version};; '
-        f"buildx) exit {0 if buildx else 1};; esac\n"
-    )
-    binary.chmod(0o755)
-    return binary
 
 
 def test_a_command_without_buildkit_is_passed_over(tmp_path: Path) -> None:
