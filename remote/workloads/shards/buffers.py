@@ -6,6 +6,7 @@ block, costs more than reading it.
 
 from __future__ import annotations
 
+import math
 import weakref
 from typing import Any
 
@@ -24,7 +25,7 @@ class BufferPool:
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         """An array with arbitrary content."""
-        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        size = math.prod(shape) * dtype.itemsize
         buffer = self._taken(size)
         # Over a memoryview, so that views keep this array alive and not the pool's.
         array = np.frombuffer(buffer.data, np.uint8, count=size)

@@ -7,6 +7,7 @@ doubt (`direct_reader` returns None otherwise).
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class ContiguousReader:
     file: DataFile
     name: str
     offset: int
+    rows: int
     row_shape: tuple[int, ...]
     dtype: np.dtype[Any]
     _blocks: BufferPool = field(default_factory=BufferPool)
@@ -46,11 +48,16 @@ class ContiguousReader:
     def read(self, row_start: int, row_stop: int) -> npt.NDArray[Any]:
         """See `Reader.read`."""
         values = self._blocks.empty((row_stop - row_start, *self.row_shape), self.dtype)
-        row_bytes = values.itemsize * int(np.prod(self.row_shape, dtype=np.int64))
+        row_bytes = values.itemsize * math.prod(self.row_shape)
         if values.size:
             flat = values.reshape(-1).view(np.uint8)
             self.file.pread_into(flat.data, self.offset + row_start * row_bytes)
         return values
+
+    def probe(self) -> None:
+        """See `Reader.probe`."""
+        self.read(0, 1)
+        self.read(self.rows - 1, self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +96,12 @@ class Codec:
     filters: tuple[int, ...]
     dtype: np.dtype[Any]
     chunk: tuple[int, ...]
+    raw_size: int
 
-    @property
-    def raw_size(self) -> int:
-        """Bytes of an inflated chunk."""
-        return int(np.prod(self.chunk, dtype=np.int64)) * self.dtype.itemsize
+    @classmethod
+    def of(cls, filters: tuple[int, ...], dtype: np.dtype[Any], chunk: tuple[int, ...]) -> Codec:
+        """The codec of chunks of this shape; `raw_size` is a chunk's bytes, inflated."""
+        return cls(filters, dtype, chunk, math.prod(chunk) * dtype.itemsize)
 
     def decode(self, stored: bytes) -> npt.NDArray[Any]:
         """Values of one chunk.
@@ -145,9 +153,15 @@ class ChunkReader:
             self._place(tuple(place), out, row_start, row_stop)
         return out
 
+    def probe(self) -> None:
+        """See `Reader.probe`: the first chunk, and the one that lies last in the file."""
+        self._chunk((0,) * len(self.shape))
+        last = np.unravel_index(self.chunks.offsets.argmax(), self.chunks.offsets.shape)
+        self._chunk(tuple(int(i) for i in last))
+
     def _room(self, rows: int) -> npt.NDArray[Any]:
         tail = self.shape[1:]
-        if tail and np.prod(self.chunks.chunk[1:]) <= _COLUMN_VALUES:
+        if tail and math.prod(self.chunks.chunk[1:]) <= _COLUMN_VALUES:
             return np.moveaxis(self._blocks.empty((*tail, rows), self.codec.dtype), -1, 0)
         if tail:
             return self._blocks.empty((rows, *tail), self.codec.dtype)
@@ -216,7 +230,7 @@ def direct_reader(file: DataFile, dataset: Any) -> Reader | None:
     chunks = ChunkMap.of(dataset)
     if chunks is None or not (chunks.complete or not np.any(dataset.fillvalue)):
         return None
-    codec = Codec(filters, dataset.dtype, dataset.chunks)
+    codec = Codec.of(filters, dataset.dtype, dataset.chunks)
     return ChunkReader(file, name_of(dataset), dataset.shape, codec, chunks)
 
 
@@ -233,4 +247,6 @@ def _contiguous(file: DataFile, dataset: Any) -> Reader | None:
     offset = dataset.id.get_offset()
     if offset is None:  # never written
         return None
-    return ContiguousReader(file, name_of(dataset), offset, dataset.shape[1:], dataset.dtype)
+    return ContiguousReader(
+        file, name_of(dataset), offset, dataset.shape[0], dataset.shape[1:], dataset.dtype
+    )

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from remote.errors import DiskTooSmall, MemoryTooSmall
 from remote.workloads.shards.capacity import available_memory, free_disk
-from remote.workloads.shards.source import Source, open_inputs
+from remote.workloads.shards.source import open_inputs
 
 GIB = 1 << 30
 DEFAULT_MIN_MEMORY_GB = 4.0
@@ -44,7 +42,7 @@ def check(
     min_disk_gb: float = DEFAULT_MIN_DISK_GB,
     max_spectra: int | None = None,
 ) -> Findings:
-    """Check everything; the first and last rows of each input are read.
+    """Check everything; what each input has stored first and last is read.
 
     Args:
         inputs: the HDF5 files.
@@ -59,7 +57,10 @@ def check(
     """
     sources = open_inputs(inputs)
     try:
-        rows, peaks = _sounded(sources)
+        for source in sources:
+            source.probe()
+        rows = sum(source.rows for source in sources)
+        peaks = max((source.peaks_per_spectrum() for source in sources), default=0.0)
     finally:
         for source in sources:
             source.close()
@@ -75,18 +76,6 @@ def check(
     )
     _refuse(findings, output_root)
     return findings
-
-
-def _sounded(sources: Sequence[Source]) -> tuple[int, float]:
-    """Rows of all inputs, and peaks per spectrum in their first and last chunks."""
-    peaks: list[float] = []
-    for source in sources:
-        step = source.chunk_rows
-        last = (source.rows - 1) // step * step
-        for start in sorted({0, last}):
-            raw = source.read(start, min(start + step, source.rows))
-            peaks.append(np.count_nonzero(raw.mz) / len(raw))
-    return sum(source.rows for source in sources), max(peaks, default=0.0)
 
 
 def _refuse(found: Findings, output_root: Path) -> None:

@@ -33,6 +33,14 @@ class Reader(Protocol):
         """
         ...
 
+    def probe(self) -> None:
+        """Read what is stored first and last, to learn early whether the file is whole.
+
+        Raises:
+            Unreadable, OSError: as they say.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LibraryReader:
@@ -51,6 +59,12 @@ class LibraryReader:
         except (OSError, RuntimeError, ValueError) as error:
             raise Unreadable(str(error)) from error
         return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+    def probe(self) -> None:
+        """See `Reader.probe`."""
+        rows = self.dataset.shape[0]
+        self.read(0, 1)
+        self.read(rows - 1, rows)
 
 
 class DataFile:
