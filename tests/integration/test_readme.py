@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.integration
+
+CopyCheckout = Callable[[Path], Path]
 
 BLOCK = re.compile(
     r"(?:<!-- run: (?P<where>\w+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)```", re.S
@@ -35,26 +37,6 @@ def code_of(root: Path, where: str) -> str:
     return "\n".join(code for place, _, code in blocks(root) if place == where)
 
 
-def copy_of(root: Path, to: Path) -> Path:
-    """The files of a clean clone, as they are in the working tree."""
-    listed = [
-        "git",
-        "-C",
-        str(root),
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]
-    names = subprocess.run(listed, capture_output=True, check=True).stdout.decode().split("\0")
-    for name in filter(None, names):
-        if (root / name).is_file():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, to / name)
-    return to
-
-
 def shell(code: str, cwd: Path, **variables: str) -> str:
     """What a script wrote to stdout; it must succeed."""
     done = subprocess.run(
@@ -71,9 +53,11 @@ def shell(code: str, cwd: Path, **variables: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Path:
+def checkout(
+    tmp_path_factory: pytest.TempPathFactory, project_root: Path, copy_checkout: CopyCheckout
+) -> Path:
     """A clean copy, with a space in its path and an input where the README says."""
-    root = copy_of(project_root, tmp_path_factory.mktemp("readme") / "a clone")
+    root = copy_checkout(tmp_path_factory.mktemp("readme") / "a clone")
     (root / "data" / "raw").mkdir(parents=True)
     make = "from pathlib import Path; import sys\n"
     make += "from remote.workloads.shards.sample import write_sample\n"
@@ -125,8 +109,8 @@ def test_the_python_of_a_notebook(checkout: Path) -> None:
     assert "10_build_shards_" in done.stdout
 
 
-def test_adding_a_package(tmp_path: Path, project_root: Path) -> None:
-    root = copy_of(project_root, tmp_path / "clone")
+def test_adding_a_package(tmp_path: Path, copy_checkout: CopyCheckout) -> None:
+    root = copy_checkout(tmp_path / "clone")
     before = (root / "requirements.txt").read_text()
     shell(code_of(root, "package"), root)
     after = (root / "requirements.txt").read_text()
@@ -138,10 +122,10 @@ def test_adding_a_package(tmp_path: Path, project_root: Path) -> None:
 
 
 @pytest.mark.docker
-def test_the_image_by_hand(tmp_path: Path, project_root: Path) -> None:
+def test_the_image_by_hand(tmp_path: Path, copy_checkout: CopyCheckout) -> None:
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         pytest.skip("no Docker Engine answers")
-    root = copy_of(project_root, tmp_path / "clone")
+    root = copy_checkout(tmp_path / "clone")
     shell(code_of(root, "engine"), root, DOCKER_BUILDKIT="1", PATH=f"/usr/bin:{os.environ['PATH']}")
     assert list((root / "by-hand" / "train").glob("shard_by_hand_*.parquet"))
     assert (root / "by-hand" / "executed.ipynb").is_file()
@@ -154,8 +138,8 @@ def test_the_test_commands_are_those_of_continuous_integration(project_root: Pat
 
 
 @pytest.mark.slow
-def test_the_quick_tier_in_a_clean_copy(tmp_path: Path, project_root: Path) -> None:
-    out = shell("./scripts/test.sh quick", copy_of(project_root, tmp_path / "clone"))
+def test_the_quick_tier_in_a_clean_copy(tmp_path: Path, copy_checkout: CopyCheckout) -> None:
+    out = shell("./scripts/test.sh quick", copy_checkout(tmp_path / "clone"))
     assert re.search(r"\d+ passed", out.splitlines()[-1])
 
 
