@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from remote.workloads.hostfacts import cores
 from remote.workloads.progress import EVENTS_VARIABLE
-from remote.workloads.shards.tasks import usable_cores
 
 _PACKAGES = ("deflate", "h5py", "llvmlite", "numba", "numpy", "pyarrow")
 
@@ -73,5 +73,5 @@ def hardware() -> Mapping[str, object]:
         "machine": platform.machine(),
         "system": platform.platform(),
         "hostname": platform.node(),
-        "cores": usable_cores(),
+        "cores": cores(),
     }

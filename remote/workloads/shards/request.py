@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from remote.errors import InputUnusable, UsageError
+from remote.workloads.hostfacts import cores
 from remote.workloads.shards.context import default_run_id
 from remote.workloads.shards.schema import MzPrecision
 from remote.workloads.shards.settings import MODES, BuildSettings, Execution, Mode, Split
-from remote.workloads.shards.tasks import usable_cores
 
 Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
 Clock = Callable[[], datetime]
@@ -110,7 +110,7 @@ def make_request(
             "Quality ranking is not there yet.",
             hint="Set quality/enable_ranking to false, or give --disable-quality-ranking.",
         )
-    workers = o.get("num_workers") or min(usable_cores(), defaults.max_workers)
+    workers = o.get("num_workers") or min(cores(), defaults.max_workers)
     execution = Execution(
         workers=_positive("num_workers", workers),
         batch_size=_positive("batch_size", o.get("batch_size") or defaults.batch_size),

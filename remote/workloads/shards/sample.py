@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from remote.workloads.shards.tasks import usable_cores
+from remote.workloads.hostfacts import cores
 
 Layout = Literal["column-chunks", "narrow-chunks", "row-chunks", "contiguous"]
 
@@ -47,7 +47,7 @@ def write_sample(
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a file of `rows` generated spectra; `progress(done, rows)` is called per block."""
-    with h5py.File(path, "w") as file, ThreadPoolExecutor(usable_cores()) as pool:
+    with h5py.File(path, "w") as file, ThreadPoolExecutor(cores()) as pool:
         spectrum = _created(file, rows, CHUNKS[layout])
         columns: list[Mapping[str, npt.NDArray[Any]]] = []
         waiting = np.zeros((2, WIDTH, 0))

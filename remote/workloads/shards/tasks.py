@@ -7,13 +7,11 @@ workers and not by the input.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 T = TypeVar("T")
@@ -69,31 +67,3 @@ def in_order(pool: Executor, work: Callable[[T], R], tasks: Iterable[T], ahead: 
     finally:
         for future in waiting:
             future.cancel()
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: its affinity, and the container's quota where it has one."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return max(1, min(cores, _quota() or cores))
-
-
-def _quota() -> int | None:
-    """Whole cores of a cgroup v2 or v1 CPU quota."""
-    readings: tuple[tuple[str, str | None], ...] = (
-        ("/sys/fs/cgroup/cpu.max", None),
-        ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
-    )
-    for quota_file, period_file in readings:
-        words = _words(quota_file) + (_words(period_file) if period_file else [])
-        if len(words) == 2 and all(word.isdigit() for word in words) and int(words[1]):
-            return max(1, int(words[0]) // int(words[1]))
-    return None
-
-
-def _words(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="ascii").split()
-    except OSError:
-        return []
