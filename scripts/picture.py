@@ -30,13 +30,13 @@ from remote.run.parameters import Given
 
 ROOT = Path(__file__).absolute().parents[1]
 PICTURE = ROOT / "docs" / "live.svg"
+NOTEBOOK = "notebooks/10_build_shards.ipynb"
 WIDTH = 92
 
 
 def main(spectra: int) -> None:
-    notebook = ROOT / "notebooks" / "10_build_shards.ipynb"
     given = Given(parameters=(("sample_spectra", str(spectra)),))
-    request = check(notebook, given, Project(ROOT), choose(load(ROOT)))
+    request = check(ROOT / NOTEBOOK, given, Project(ROOT), choose(load(ROOT)))
     view = View()
     taken = False
 
@@ -57,14 +57,14 @@ def _svg(view: View, first_line: str) -> str:
     console = Console(
         record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, legacy_windows=False
     )
-    console.print(f"$ ./scripts/run-remote.sh {'notebooks/10_build_shards.ipynb'}", highlight=False)
+    console.print(f"$ ./scripts/run-remote.sh {NOTEBOOK}", highlight=False)
     console.print(first_line, highlight=False)
     for notice in view.notices:
         console.print(notice, style="yellow", highlight=False)
     console.print(draw(view, time.monotonic(), WIDTH, Spinner("dots")))
     picture = console.export_svg(title="Workhorse")
     # The picture loads nothing from elsewhere: whoever looks at it has a monospaced font.
-    return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+    return re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", "", picture, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def _detail(step: Step, view: View) -> str:
     if step.name == RUN and step.seconds is None and view.cell:
         cell = view.cell
         return f"cell {cell.number} of {cell.of}  {cell.title}"
-    return step.detail
+    return step.doing or step.detail
 
 
 def _progress_rows(progress: Progress, width: int) -> list[RenderableType]:

@@ -19,12 +19,16 @@ COUNTS = ("written", "dropped", "errors", "shards")
 
 @dataclass(slots=True)
 class Step:
-    """A controller step. `seconds` is None while it is under way."""
+    """A controller step. `seconds` is None while it is under way.
+
+    `doing` is what it does at the moment; once it has ended that is no longer of interest.
+    """
 
     name: str
     detail: str
     started: float
     seconds: float | None = None
+    doing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,11 @@ class View:
                 if name == RUN:
                     self.run_id = detail
             case StepDetail(step=name, detail=detail):
-                self._step(name).detail = detail
+                self._step(name).doing = detail
             case StepFinished(step=name, seconds=seconds, detail=detail):
                 step = self._step(name)
                 step.seconds = seconds
-                step.detail = detail or step.detail
+                step.detail, step.doing = detail or step.detail, ""
             case Notice(text=text):
                 self.notices.append(text)
             case RunRecord(record=record):

@@ -76,11 +76,12 @@ def test_a_refusal_is_two_lines_on_stderr_and_its_own_code(
 
 
 def test_parameters_are_refused_in_under_a_second(project_root: Path) -> None:
+    # Processor time, from the start of the process: a busy machine changes nothing.
     notebook = str(project_root / "notebooks" / "10_build_shards.ipynb")
     code = (
-        "import sys, time\nbegan = time.perf_counter()\nfrom remote.cli.edge import main\n"
+        "import sys, time\nfrom remote.cli.edge import main\n"
         "status = main(sys.argv[1:])\n"
-        "print(time.perf_counter() - began, file=sys.stderr)\nsys.exit(status)"
+        "print(time.process_time(), file=sys.stderr)\nsys.exit(status)"
     )
     done = remote("run", notebook, "-p", "max_spectr", "5", "-p", "seed", "x", code=code)
     *said, took = done.stderr.splitlines()

@@ -84,7 +84,7 @@ def plain_lines(
 
 def test_plain_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert plain_lines(A_RUN, 6.0, capsys) == [
-        "build 12 s  numpy==2.4.6",
+        "build 12 s",
         "run 10_x_20250423_143022",
         "cell 1 of 4  import os",
         "generating a sample",
@@ -113,13 +113,18 @@ def screen(messages: list[Message], width: int) -> list[str]:
 
 def test_the_live_display() -> None:
     lines = [console_text(line).rstrip() for line in screen(A_RUN, 100)]
-    assert "build           12 s  numpy==2.4.6" in lines[0]
+    assert "build           12 s" in lines[0]
     assert "cell 1 of 4  import os" in lines[1]
     assert lines[2].startswith("  shards")
     assert lines[2].endswith("61%")
     assert "612,000 of 1,000,000 spectra  85,300/s  4.5 s left" in lines[3]
     assert "written 612,000  errors 2" in lines[4]
     assert "memory    812 MB of 2.15 GB  peak 901 MB" in lines[5]
+
+
+def test_what_a_step_does_is_shown_while_it_does_it() -> None:
+    assert "numpy==2.4.6" in screen(A_RUN[:2], 100)[0]
+    assert "numpy==2.4.6" not in screen(A_RUN[:3], 100)[0]
 
 
 @given(st.integers(20, 200), st.text(max_size=80))
