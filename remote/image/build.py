@@ -35,6 +35,7 @@ OnDetail = Callable[[str], None]
 
 PULL_SECONDS = 600
 _INVENTORY_SECONDS = 120
+_BYTECODE = shutil.ignore_patterns("__pycache__")
 _STEP = re.compile(r"^#\d+ (?:[\d.]+ )?")
 
 
@@ -139,8 +140,12 @@ class ImageBuilder:
         }
         with self._cli() as cli, _context(self._project) as context:
             layout = self._host.layout
-            shutil.copytree(layout.package(digests) / PACKAGE, context / PACKAGE)
-            shutil.copytree(layout.notebooks(digests) / NOTEBOOKS, context / NOTEBOOKS)
+            for tree, name in (
+                (layout.package(digests), PACKAGE),
+                (layout.notebooks(digests), NOTEBOOKS),
+            ):
+                # Without the bytecode that runs on the process runtime leave there.
+                shutil.copytree(tree / name, context / name, ignore=_BYTECODE)
             self._build(cli, build_argv(cli.binary, context, names.run, arguments))
         return self._built(names.run)
 

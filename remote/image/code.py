@@ -33,8 +33,11 @@ def _place(host: Host, source: Path, final: Path, name: str, digest: str) -> Non
             target = building / name / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-            target.chmod(0o555 if path.stat().st_mode & 0o100 else 0o444)
+            target.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
             os.utime(target, (0, 0))
+        for folder in (building / name, *(building / name).rglob("*/")):
+            if folder.is_dir():
+                folder.chmod(0o755)
         _refuse_changed(source, tree_digest(building / name), digest)
         building.rename(final)
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from docker.errors import ImageNotFound
 
 from remote.hosts.connect import Host, connect
-from remote.hosts.engine import Answer, find_engine
+from remote.hosts.engine import Answer, find_engine, open_engine
 from remote.hosts.select import local_host
+from remote.image.build import tags
+from remote.image.digests import code_digests
 from remote.model import Project
 from tests.contract.cells import Cell
 from tests.contract.making import write_notebooks
@@ -21,20 +25,51 @@ CELLS = (
     pytest.param("local+process", id="local+process"),
     pytest.param("local+docker", id="local+docker", marks=pytest.mark.docker),
 )
-ONLY_DOCKER = CELLS[1:]
 
 
 @pytest.fixture(scope="session")
-def contract_project(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Project:
+def contract_project(
+    tmp_path_factory: pytest.TempPathFactory, project_root: Path
+) -> Iterator[Project]:
     """A checkout with the package under test and the contract's notebooks."""
-    root = tmp_path_factory.mktemp("contract") / "project"
-    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
-    shutil.copytree(project_root / "remote", root / "remote", ignore=ignored)
-    for name in ("Dockerfile", ".dockerignore", "requirements.txt", "pyproject.toml"):
-        shutil.copyfile(project_root / name, root / name)
+    root = copy_checkout(project_root, tmp_path_factory.mktemp("contract") / "project")
     (root / "notebooks").mkdir()
     write_notebooks(root / "notebooks")
-    return Project(root)
+    project = Project(root)
+    yield project
+    forget_image(project)
+
+
+@pytest.fixture(scope="session")
+def shards_project(
+    tmp_path_factory: pytest.TempPathFactory, project_root: Path
+) -> Iterator[Project]:
+    """A checkout as it is, with results of its own."""
+    project = Project(copy_checkout(project_root, tmp_path_factory.mktemp("shards") / "project"))
+    shutil.copytree(project_root / "notebooks", project.notebooks)
+    yield project
+    forget_image(project)
+
+
+def copy_checkout(source: Path, target: Path) -> Path:
+    """What a run is made of, but for the notebooks."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+    shutil.copytree(source / "remote", target / "remote", ignore=ignored)
+    for name in ("Dockerfile", ".dockerignore", "requirements.txt", "pyproject.toml"):
+        shutil.copyfile(source / name, target / name)
+    return target
+
+
+def forget_image(project: Project) -> None:
+    """Remove the run image of a project that was made for tests; environments stay."""
+    if find_engine(os.environ).answer is not Answer.ANSWERS:
+        return
+    host = local_host("docker", "a test")
+    dockerfile = (project.root / "Dockerfile").read_bytes()
+    with open_engine(host, os.environ) as engine:
+        name = tags(dockerfile, host.base_image, code_digests(project)).run
+        with suppress(ImageNotFound):
+            engine.client.images.remove(name, force=True)
 
 
 def open_cell(name: str, project: Project) -> Cell:

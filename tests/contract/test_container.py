@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from remote.errors import BaseImageUnavailable, InputUnusable, MemoryTooSmall
+from remote.hosts.connect import connect
 from remote.model import RunState
-from tests.contract.cells import Cell
+from remote.run import runs
+from tests.contract.cells import Cell, Heard, now, wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.docker]
 
@@ -50,3 +55,35 @@ def test_memory_limit_is_named(docker_cell: Cell) -> None:
     assert "memory" in error["problem"]
     assert error["hint"]
     assert sealed.path.parent.name == ".failed"
+
+
+def test_a_container_that_is_removed_is_interrupted(docker_cell: Cell) -> None:
+    with connect(docker_cell.config) as host:
+        run = docker_cell.launch(host, "waits")
+        wait_for(run.directory / "output" / "started")
+        host.runtime.remove(run.directory)
+        results = docker_cell.project.root / "results"
+        sealed = runs.attach(host, run.id, results, Heard(), clock=now)
+    assert (sealed.outcome.state, sealed.outcome.exit_code) == (RunState.INTERRUPTED, 7)
+    assert "container is gone" in sealed.outcome.details["error"]["problem"]
+
+
+def test_more_memory_than_the_engine_has_is_refused(docker_cell: Cell) -> None:
+    with pytest.raises(MemoryTooSmall, match="the Docker Engine has"):
+        docker_cell.limited(memory_bytes=1 << 60).run("writes")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the run is another user only where this is root")
+def test_an_input_that_the_run_could_not_read_is_refused(docker_cell: Cell, tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("x")
+    path.chmod(0o600)
+    with pytest.raises(InputUnusable, match=r"cannot be read by the run's user \(1000:1000\)"):
+        docker_cell.run("reads", data=path)
+    assert not list((docker_cell.project.root / "results").rglob("reads_*.json"))
+
+
+def test_a_base_image_that_is_not_to_be_had(docker_cell: Cell) -> None:
+    config = replace(docker_cell.config, base_image="registry.invalid/none:1")
+    with pytest.raises(BaseImageUnavailable, match=r"registry\.invalid/none:1"):
+        replace(docker_cell, config=config).run("writes")
