@@ -71,12 +71,14 @@ class OutOfRange(ValueError):
         self.value = value
 
 
-def converted(wanted: Wanted, values: npt.NDArray[Any]) -> Any:
+def converted(wanted: Wanted, values: npt.NDArray[Any] | pa.Array) -> Any:
     """Stored values as the column wants them: NumPy numbers or Arrow text.
 
     Raises:
         OutOfRange: a whole number does not fit; the row counts from the first of `values`.
     """
+    if isinstance(values, pa.Array):
+        return values
     if wanted.kind == "name":
         return text(values).dictionary_encode()
     if values.dtype.kind in "SO":

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remote.workloads.shards.buffers import BufferPool
-from remote.workloads.shards.storage import DataFile, Reader, Unreadable, name_of
+from remote.workloads.shards.storage import DataFile, Unreadable, name_of
 
 _DEFLATE: Final = h5py.h5z.FILTER_DEFLATE
 _SHUFFLE: Final = h5py.h5z.FILTER_SHUFFLE
@@ -69,8 +69,8 @@ class ChunkMap:
     sizes: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, dataset: Any) -> ChunkMap | None:
-        """Ask h5py; None where a chunk skipped a filter."""
+    def of(cls, dataset: Any, words: tuple[int, ...] = ()) -> ChunkMap | None:
+        """Ask h5py; None where a chunk skipped a filter. `words` are further axes, never cut."""
         grid = tuple(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
         stored: list[Any] = []
         dataset.id.chunk_iter(stored.append)
@@ -81,7 +81,8 @@ class ChunkMap:
             places = np.array([info.chunk_offset for info in stored]) // dataset.chunks
             offsets[tuple(places.T)] = [info.byte_offset for info in stored]
             sizes[tuple(places.T)] = [info.size for info in stored]
-        return cls(dataset.chunks, offsets, sizes)
+        grid += (1,) * len(words)
+        return cls((*dataset.chunks, *words), offsets.reshape(grid), sizes.reshape(grid))
 
     @property
     def complete(self) -> bool:
@@ -127,7 +128,7 @@ class Codec:
 class ChunkReader:
     """Chunked rows of any rank.
 
-    Chunks of a one-dimensional dataset are kept for a while, because tasks follow the chunks of
+    Chunks of a column are kept for a while, because tasks follow the chunks of
     the spectra and not of their columns.
     """
 
@@ -179,7 +180,7 @@ class ChunkReader:
             for at, c, n in zip(corner[1:], self.chunks.chunk[1:], self.shape[1:], strict=True)
         )
         target = out[(slice(low - row_start, high - row_start), *tail)]
-        values = self._kept_chunk(place) if len(self.shape) == 1 else self._chunk(place)
+        values = self._kept_chunk(place) if len(self.shape) < 3 else self._chunk(place)
         if values is None:
             target[...] = np.zeros((), self.codec.dtype)
         else:
@@ -216,22 +217,40 @@ class ChunkReader:
         return None
 
 
-def direct_reader(file: DataFile, dataset: Any) -> Reader | None:
+def direct_reader(file: DataFile, dataset: Any) -> ChunkReader | ContiguousReader | None:
     """A reader of the stored bytes, None where only the library is sure to read them right."""
-    if not (file.plain and dataset.size and _stored_as_read(dataset)):
+    if not _stored_as_read(dataset):
+        return None
+    return stored_reader(file, dataset, dataset.dtype)
+
+
+def stored_reader(
+    file: DataFile, dataset: Any, dtype: np.dtype[Any], words: tuple[int, ...] = ()
+) -> ChunkReader | ContiguousReader | None:
+    """A reader that takes each stored element for an array of `words` values of `dtype`."""
+    if not (file.plain and dataset.size):
         return None
     settings = dataset.id.get_create_plist()
     layout = settings.get_layout()
     filters = tuple(settings.get_filter(i)[0] for i in range(settings.get_nfilters()))
+    shape = (*dataset.shape, *words)
     if layout == h5py.h5d.CONTIGUOUS and not filters and not settings.get_external_count():
-        return _contiguous(file, dataset)
-    if layout != h5py.h5d.CHUNKED or filters not in _FILTERS:
+        offset = dataset.id.get_offset()
+        if offset is None:  # never written
+            return None
+        return ContiguousReader(file, name_of(dataset), offset, shape[0], shape[1:], dtype)
+    # The shuffle is of whole elements.
+    if layout != h5py.h5d.CHUNKED or filters not in _FILTERS or (words and _SHUFFLE in filters):
         return None
-    chunks = ChunkMap.of(dataset)
-    if chunks is None or not (chunks.complete or not np.any(dataset.fillvalue)):
+    chunks = ChunkMap.of(dataset, words)
+    if chunks is None or not (chunks.complete or _zero_where_unwritten(dataset)):
         return None
-    codec = Codec.of(filters, dataset.dtype, dataset.chunks)
-    return ChunkReader(file, name_of(dataset), dataset.shape, codec, chunks)
+    codec = Codec.of(filters, dtype, chunks.chunk)
+    return ChunkReader(file, name_of(dataset), shape, codec, chunks)
+
+
+def _zero_where_unwritten(dataset: Any) -> bool:
+    return dataset.dtype.kind in "fiuS" and not np.any(dataset.fillvalue)
 
 
 def _stored_as_read(dataset: Any) -> bool:
@@ -241,12 +260,3 @@ def _stored_as_read(dataset: Any) -> bool:
         return bool(stored.get_strpad() == h5py.h5t.STR_NULLPAD)
     native = dataset.dtype.kind in "fiu" and dataset.dtype.isnative
     return native and bool(stored == h5py.h5t.py_create(dataset.dtype))
-
-
-def _contiguous(file: DataFile, dataset: Any) -> Reader | None:
-    offset = dataset.id.get_offset()
-    if offset is None:  # never written
-        return None
-    return ContiguousReader(
-        file, name_of(dataset), offset, dataset.shape[0], dataset.shape[1:], dataset.dtype
-    )

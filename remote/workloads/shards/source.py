@@ -29,6 +29,7 @@ from remote.workloads.shards.datasets import (
     converted,
 )
 from remote.workloads.shards.direct import direct_reader
+from remote.workloads.shards.heap import name_reader
 from remote.workloads.shards.storage import DataFile, LibraryReader, Reader, Unreadable, name_of
 
 LAYOUT_HINT = (
@@ -285,7 +286,7 @@ def _column_readers(data: DataFile, rows: int) -> tuple[tuple[Wanted, Reader], .
             dataset = _dataset(path, file, name)
             if dataset is not None:
                 _check_column(path, wanted, name, dataset, rows)
-                readers.append((wanted, _reader(data, dataset)))
+                readers.append((wanted, _reader(data, dataset, wanted)))
                 break
         else:
             if wanted is PRECURSOR:
@@ -293,8 +294,10 @@ def _column_readers(data: DataFile, rows: int) -> tuple[tuple[Wanted, Reader], .
     return tuple(readers)
 
 
-def _reader(data: DataFile, dataset: Any) -> Reader:
+def _reader(data: DataFile, dataset: Any, wanted: Wanted | None = None) -> Reader:
     try:
+        if wanted is not None and wanted.kind == "name":
+            return name_reader(data, dataset) or LibraryReader(dataset)
         return direct_reader(data, dataset) or LibraryReader(dataset)
     except (OSError, RuntimeError) as error:
         raise InputUnusable(

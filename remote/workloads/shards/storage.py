@@ -25,8 +25,8 @@ class Reader(Protocol):
     @property
     def name(self) -> str: ...
 
-    def read(self, row_start: int, row_stop: int) -> npt.NDArray[Any]:
-        """Rows [row_start, row_stop), native byte order, any strides.
+    def read(self, row_start: int, row_stop: int) -> Any:
+        """Rows [row_start, row_stop): NumPy, native byte order, any strides; or Arrow for text.
 
         Raises:
             Unreadable, OSError: as they say.
