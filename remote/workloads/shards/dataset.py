@@ -9,7 +9,8 @@ from remote.workloads.durable import canonical_digest
 from remote.workloads.shards.context import RunContext, hardware, software
 from remote.workloads.shards.manifest import timestamp
 from remote.workloads.shards.request import Request
-from remote.workloads.shards.schema import SCHEMA_VERSION, Layout
+from remote.workloads.shards.schema import Layout
+from remote.workloads.shards.settings import SCHEMA_VERSION
 from remote.workloads.shards.source import Source
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from remote.workloads.shards.context import code_sha256, software
-from remote.workloads.shards.schema import SCHEMA_VERSION, Layout, MzPrecision
-from remote.workloads.shards.settings import BuildSettings, Split
+from remote.workloads.shards.schema import Layout
+from remote.workloads.shards.settings import SCHEMA_VERSION, BuildSettings, MzPrecision, Split
 
 _SAMPLES = 64
 _SAMPLE_BYTES = 64 << 10

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from remote.errors import IntegrityFailure
 from remote.workloads.durable import Digest
 from remote.workloads.shards.journal import GroupLine
-from remote.workloads.shards.schema import SCHEMA_VERSION
+from remote.workloads.shards.settings import SCHEMA_VERSION
 
 DATASET_MANIFEST = "dataset_manifest.json"
 QUALITY_REPORT = "quality_report.json"

@@ -13,8 +13,14 @@ from typing import TypedDict
 from remote.errors import InputUnusable, UsageError
 from remote.workloads.hostfacts import cores
 from remote.workloads.shards.context import default_run_id
-from remote.workloads.shards.schema import MzPrecision
-from remote.workloads.shards.settings import MODES, BuildSettings, Execution, Mode, Split
+from remote.workloads.shards.settings import (
+    MODES,
+    BuildSettings,
+    Execution,
+    Mode,
+    MzPrecision,
+    Split,
+)
 
 Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
 Clock = Callable[[], datetime]

@@ -14,10 +14,8 @@ from typing import Literal
 import pyarrow as pa
 
 from remote.errors import InputUnusable
+from remote.workloads.shards.settings import SCHEMA_VERSION, MzPrecision
 
-SCHEMA_VERSION = 1
-
-MzPrecision = Literal["float64", "float32"]
 LshKind = Literal["int64", "string"]
 
 

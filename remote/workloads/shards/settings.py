@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from remote.workloads.shards.schema import SCHEMA_VERSION, MzPrecision
+# Of the columns that schema.py defines.
+SCHEMA_VERSION = 1
 
+MzPrecision = Literal["float64", "float32"]
 Mode = Literal["local", "production"]
 Split = Literal["train", "val", "test"]
 

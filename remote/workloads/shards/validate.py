@@ -14,7 +14,7 @@ from remote.errors import IntegrityFailure, ResultsUnusable
 from remote.workloads.durable import sha256_file
 from remote.workloads.shards.dataset import dataset_hash
 from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest, sample_ids_sha256
-from remote.workloads.shards.schema import SCHEMA_VERSION
+from remote.workloads.shards.settings import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True)
