@@ -6,6 +6,7 @@ build_shards(input_hdf5="GeMS_C.9.hdf5", output_root=OUTPUT_DIR)
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
@@ -56,6 +57,8 @@ from remote.workloads.shards.workspace import (
     refuse_occupied,
 )
 from remote.workloads.shards.writer import OrderedWriter, Output, Position
+
+log = logging.getLogger("workhorse.shards")
 
 
 def build_shards(
@@ -198,7 +201,7 @@ class _Build:
             layout, tuple(s.name for s in sources), tuple(s.path.name for s in sources)
         )
         config = config_record(request.settings, request.split, request.mz_precision, request.limit)
-        tasks = plan(sources, request.settings.max_spectra)
+        tasks = plan(sources, request.settings.max_spectra, task_rows=request.execution.batch_size)
         workspace = Workspace(request.output_root, request.run_id)
         return cls(request, sources, watch, layout, encoder, tasks, config, workspace)
 
@@ -217,7 +220,10 @@ class _Build:
             resume=self.request.resume,
             keep=execution.checkpoint,
         )
-        resumed = sum(stats["read"] for stats in written.stats)
+        resumed = written.totals.merged()["read"]
+        if resumed:
+            notice(f"Going on with {self.request.run_id}: {resumed:,} source rows are done.")
+        log.info("%s: %d tasks, %d rows done", self.request.run_id, len(self.tasks), resumed)
         writer = OrderedWriter(
             self._output(),
             written,
@@ -228,7 +234,7 @@ class _Build:
         with hashing([source.path for source in self.sources]) as digests:
             with writer:
                 self._write(writer)
-                counts = checked(counting.merge(*written.stats))
+                counts = checked(written.totals.merged())
                 writer.finish()
                 fingerprints = written.fingerprints.all()
             hashes = [digest.result() for digest in digests]
@@ -261,7 +267,7 @@ class _Build:
         work = Work(self.sources, stops(self.tasks), partial(clean, rules=rules), self.encoder)
         workers = self.request.execution.workers
         left = remaining(self.tasks, writer.written.reached)
-        meter = Meter(sum(map(len, self.tasks)), self.watch, writer.written.stats)
+        meter = Meter(sum(map(len, self.tasks)), self.watch, writer.written.totals.merged())
         with executor(workers) as pool:
             for group in work.groups(in_order(pool, work, left, workers + 1)):
                 writer.append(group)
@@ -304,6 +310,7 @@ class _Build:
         write_atomic(root / DATASET_MANIFEST, json_bytes(manifest))
         self.workspace.summarise(position, COMPLETE, self._key())
         self.workspace.clear()
+        log.info("%s: %d spectra in %d shards", names.run_id, counts["written"], len(paths))
         return BuildResult(
             manifest=root / DATASET_MANIFEST,
             shards=paths,

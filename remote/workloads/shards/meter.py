@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,11 @@ Watch = Callable[[Progress], None]
 class Meter:
     """Adds up what row groups counted."""
 
-    def __init__(self, total: int, watch: Watch, before: Iterable[Mapping[str, Any]]) -> None:
-        """Begin with the row groups of an earlier attempt."""
+    def __init__(self, total: int, watch: Watch, before: Mapping[str, Any]) -> None:
+        """Begin with the counts of an earlier attempt."""
         self._watch = watch
         self._now = Progress(0, total, 0, 0, 0, 0)
-        for stats in before:
-            self._count(stats, 0)
+        self._count(before, 0)
         self._tell()
 
     def add(self, stats: Mapping[str, Any], shards: int) -> None:

@@ -13,6 +13,7 @@ from typing import TypedDict
 from remote.errors import InputUnusable, UsageError
 from remote.workloads.hostfacts import cores
 from remote.workloads.shards.context import default_run_id
+from remote.workloads.shards.plan import TASK_ROWS
 from remote.workloads.shards.settings import (
     MODES,
     BuildSettings,
@@ -119,7 +120,7 @@ def make_request(
     workers = o.get("num_workers") or min(cores(), defaults.max_workers)
     execution = Execution(
         workers=_positive("num_workers", workers),
-        batch_size=_positive("batch_size", o.get("batch_size") or defaults.batch_size),
+        batch_size=_positive("batch_size", o.get("batch_size") or TASK_ROWS),
         checkpoint_interval=_positive(
             "checkpoint_interval", o.get("checkpoint_interval") or defaults.checkpoint_interval
         ),

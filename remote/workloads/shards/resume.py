@@ -16,6 +16,7 @@ from remote.workloads.durable import closed_on_error, sha256_file
 from remote.workloads.shards.append import CheckedPrefix, ShardFile, longest_prefix, partial_path
 from remote.workloads.shards.fingerprints import Fingerprints, crc, stored
 from remote.workloads.shards.journal import CloseLine, GroupLine, Journal, Journalled, Line
+from remote.workloads.shards.totals import Totals
 from remote.workloads.shards.writer import Output, Written
 
 BUILD_ANEW = "Build into another output directory, or empty this one first."
@@ -104,7 +105,7 @@ def _written(
         closed=closed,
         shard=None,
         lines=[],
-        stats=[line.stats for line in lines],
+        totals=Totals(line.stats for line in lines),
         fingerprints=Fingerprints.reopen(hashes, [line.rows for line in lines]),
         rows=sum(line.rows for line in lines),
         reached=(lines[-1].input_index, lines[-1].row_stop) if lines else (0, 0),

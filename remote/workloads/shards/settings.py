@@ -75,7 +75,7 @@ class Execution:
 
     Attributes:
         workers: threads that read, clean and encode.
-        batch_size: the least number of rows per read.
+        batch_size: rows per read, rounded up to what the input stores together.
         checkpoint_interval: source rows between two points that outlast a power cut.
         checkpoint: False to keep no journal; such a build cannot be resumed.
     """
@@ -92,13 +92,12 @@ class ModeDefaults:
 
     max_workers: int
     max_shard_size_bytes: int
-    batch_size: int
     checkpoint_interval: int
 
 
 MODES: Mapping[Mode, ModeDefaults] = {
-    "local": ModeDefaults(4, 1_000_000_000, 1_000, 5_000),
-    "production": ModeDefaults(48, 2_000_000_000, 10_000, 10_000),
+    "local": ModeDefaults(4, 1_000_000_000, 5_000),
+    "production": ModeDefaults(48, 2_000_000_000, 10_000),
 }
 
 

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from remote.errors import InputUnusable, InternalError
 from remote.workloads.shards import counts as counting
+
+
+class Totals:
+    """Counts of many row groups, without keeping them all."""
+
+    _AT_ONCE = 256
+
+    def __init__(self, parts: Iterable[Mapping[str, Any]] = ()) -> None:
+        self.groups = 0
+        self._parts: list[Mapping[str, Any]] = []
+        for part in parts:
+            self.add(part)
+
+    def add(self, part: Mapping[str, Any]) -> None:
+        """Count one more row group."""
+        self.groups += 1
+        self._parts.append(part)
+        if len(self._parts) >= self._AT_ONCE:
+            self._parts = [counting.merge(*self._parts)]
+
+    def merged(self) -> dict[str, Any]:
+        """The counts of all of them."""
+        return counting.merge(*self._parts)
 
 
 def tally(counts: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from remote.workloads.shards.fingerprints import Fingerprints
 from remote.workloads.shards.journal import Journal, Journalled, read_journal
 from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest
 from remote.workloads.shards.resume import BUILD_ANEW, check_key, restore
+from remote.workloads.shards.totals import Totals
 from remote.workloads.shards.writer import Output, Position, Written
 
 RUNNING = "running"
@@ -146,10 +147,10 @@ def begin(
             hint=BUILD_ANEW,
         )
     if not keep:
-        return Written([], None, [], [], Fingerprints(None)), None
+        return Written([], None, [], Totals(), Fingerprints(None)), None
     journal = Journal.create(workspace.journal, key)
     with closed_on_error(journal):
-        return Written([], None, [], [], Fingerprints(workspace.fingerprints)), journal
+        return Written([], None, [], Totals(), Fingerprints(workspace.fingerprints)), journal
 
 
 def _go_on(

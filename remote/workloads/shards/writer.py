@@ -7,11 +7,12 @@ any two of them is repaired by `resume.restore`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from remote.workloads.durable import json_bytes, write_atomic
 from remote.workloads.shards.append import ShardFile
@@ -20,6 +21,9 @@ from remote.workloads.shards.fingerprints import Fingerprints
 from remote.workloads.shards.footer import Footer
 from remote.workloads.shards.journal import CloseLine, GroupLine, Journal
 from remote.workloads.shards.manifest import Identity, ShardNames, shard_manifest
+from remote.workloads.shards.totals import Totals
+
+log = logging.getLogger("workhorse.shards")
 
 Dropped = Callable[[Sequence[GroupLine]], Mapping[str, int]]
 
@@ -55,7 +59,7 @@ class Written:
         closed: shards that have name and manifest, by index from 0.
         shard: the open one, None before its first row group.
         lines: the row groups of the open shard, or those without rows that wait for one.
-        stats: what cleaning counted in each row group so far.
+        totals: what cleaning counted in all row groups so far.
         fingerprints: of every spectrum written.
         rows: spectra written.
         reached: input and the row in it up to which all is written.
@@ -64,15 +68,10 @@ class Written:
     closed: list[CloseLine]
     shard: ShardFile | None
     lines: list[GroupLine]
-    stats: list[Mapping[str, Any]]
+    totals: Totals
     fingerprints: Fingerprints
     rows: int = 0
     reached: tuple[int, int] = (0, 0)
-
-    @property
-    def groups(self) -> int:
-        """Row groups written, those without rows included."""
-        return len(self.stats)
 
     def close(self) -> None:
         """Close the files."""
@@ -123,7 +122,7 @@ class OrderedWriter:
         """Write one row group, closing the open shard first where it would grow too large."""
         line = self._place(group)
         self.written.lines.append(line)
-        self.written.stats.append(group.stats)
+        self.written.totals.add(group.stats)
         self.written.rows += group.rows
         self.written.reached = (group.input_index, group.row_stop)
         if self._journal is not None:
@@ -151,7 +150,7 @@ class OrderedWriter:
 
     def position(self) -> Position:
         """How far it is."""
-        return Position(len(self.written.closed), self.written.groups, self.written.rows)
+        return Position(len(self.written.closed), self.written.totals.groups, self.written.rows)
 
     def __enter__(self) -> Self:
         return self
@@ -219,6 +218,7 @@ class OrderedWriter:
         if self._journal is not None:
             self._journal.append(closed)
         self.written.closed.append(closed)
+        log.info("closed %s: %d spectra, %d bytes", shard.path.name, shard.rows, shard.size)
         self.written.shard = None
         self.written.lines = []
 

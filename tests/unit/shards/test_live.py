@@ -57,7 +57,7 @@ def test_counts_add_up_and_reach_the_runs_events(
         "dropped": {"too_few_peaks": 2, "precursor_invalid": 1},
     }
     seen: list[Progress] = []
-    meter = Meter(30, seen.append, [stats])
+    meter = Meter(30, seen.append, stats)
     meter.add(stats, 1)
     meter.add(stats, 2)
     assert [x.done for x in seen] == [10, 20, 30]

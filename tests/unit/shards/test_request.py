@@ -82,7 +82,8 @@ def test_inputs_come_from_the_call_else_the_config(config: Path) -> None:
 def test_modes_stand_for_figures_that_can_be_set() -> None:
     local, production = request(), request(mode="production")
     assert (local.limit, production.limit) == (1_000_000_000, 2_000_000_000)
-    assert (local.execution.batch_size, production.execution.batch_size) == (1_000, 10_000)
+    assert production.execution.checkpoint_interval == 10_000
+    assert request(batch_size=123).execution.batch_size == 123
     assert local.execution.checkpoint_interval == 5_000
     assert 1 <= local.execution.workers <= 4
     assert request(num_workers=9).execution.workers == 9

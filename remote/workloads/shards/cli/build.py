@@ -68,7 +68,7 @@ _rules = _options(
 _how = _options(
     click.option("--mode", type=click.Choice(["local", "cloud", "production"]), default="local"),
     click.option("--num-workers", type=click.IntRange(1)),
-    click.option("--batch-size", type=click.IntRange(1), help="Least rows per read."),
+    click.option("--batch-size", type=click.IntRange(1), help="Rows per read."),
     click.option("--resume", is_flag=True, help="Go on with an unfinished build."),
     click.option("--no-checkpoint", is_flag=True, help="Keep no journal: no resume."),
     click.option("--checkpoint-interval", type=click.IntRange(1), help="In source rows."),

@@ -1,0 +1,34 @@
+"""Sums that must add up."""
+
+from __future__ import annotations
+
+import pytest
+
+from remote.errors import InputUnusable, InternalError
+from remote.workloads.shards.counts import empty, merge
+from remote.workloads.shards.totals import Totals, checked, tally
+
+
+def part(read: int, written: int, **dropped: int) -> dict[str, object]:
+    files = {f"{read % 7}.mzML": [read, written]}
+    return empty() | {"read": read, "written": written, "dropped": dropped, "files": files}
+
+
+def test_many_parts_are_counted_as_if_merged_at_once() -> None:
+    parts = [part(n + 2, n, too_few_peaks=1, precursor_invalid=1) for n in range(700)]
+    totals = Totals(parts)
+    assert totals.merged() == merge(*parts)
+    assert totals.groups == 700
+    sums = tally(totals.merged())
+    assert (sums["attrition"], sums["integrity"]) == (700, 700)
+    assert checked(totals.merged())["read"] == sum(n + 2 for n in range(700))
+
+
+def test_a_spectrum_unaccounted_for_is_a_defect() -> None:
+    with pytest.raises(InternalError, match="10 spectra were read and 9 accounted for"):
+        checked(merge(part(10, 8, too_few_peaks=1)))
+
+
+def test_nothing_left_is_a_failure_that_names_the_reasons() -> None:
+    with pytest.raises(InputUnusable, match=r"all 3 were dropped \(too_few_peaks: 3\)"):
+        checked(merge(part(3, 0, too_few_peaks=3)))
