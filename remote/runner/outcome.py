@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from remote.runner.ending import Ending
@@ -19,8 +20,15 @@ def iso(moment: datetime) -> str:
 
 
 def packages() -> dict[str, str]:
-    """Every installed distribution by name."""
-    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
+    """Every installed distribution by name, from the names of its metadata folders.
+
+    Parsing the metadata of two hundred packages would take half a second of every run.
+    """
+    found: dict[str, str] = {}
+    for entry in filter(None, sys.path):
+        for folder in sorted(Path(entry).glob("*.dist-info")):
+            name, _, version = folder.name.removesuffix(".dist-info").rpartition("-")
+            found.setdefault(name, version)
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 

@@ -64,8 +64,9 @@ def _typed(path: Path, ename: str) -> dict[str, Any] | None:
     """What the kernel left about the typed error that ended the cell, if one did."""
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        return fields if fields["kind"] == ename else None
-    except (OSError, ValueError, KeyError, TypeError):
+        complete = fields["kind"] == ename and {"problem", "hint", "exit_code"} <= fields.keys()
+        return fields if complete else None
+    except (OSError, ValueError, KeyError, TypeError):  # cut short, or no error's fields
         return None
 
 
