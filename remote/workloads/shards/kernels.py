@@ -8,6 +8,7 @@ machine's vector units and however many threads run.
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -26,6 +27,8 @@ COUNTERS = 11
 KEPT, PRECURSOR_INVALID, NON_FINITE, MZ_NOT_POSITIVE, NEGATIVE, ABOVE_LIMIT, TOO_FEW = range(7)
 
 LARGEST = float(np.finfo(np.float32).max)
+# What numba raises where its cache cannot be written, or holds what a power cut left.
+_CACHE_ERRORS = (RuntimeError, OSError, EOFError, pickle.UnpicklingError)
 _MZ_BIN = 0.01  # bins of 100 m/z
 
 
@@ -231,7 +234,7 @@ def _compiled(function: Callable[..., Any], signature: Any) -> Callable[..., Any
 
     try:
         compiled: Callable[..., Any] = numba.njit(signature, nogil=True, cache=True)(function)
-    except (RuntimeError, OSError):  # no place to keep compiled code: costs seconds, not results
+    except _CACHE_ERRORS:  # nowhere to keep compiled code, or bad files there: costs seconds only
         compiled = numba.njit(signature, nogil=True)(function)
     return compiled
 
