@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,21 @@ class Host:
     layout: StateLayout
 
 
+def import_docker() -> None:
+    """Import docker-py without paramiko, which is most of its time to import.
+
+    docker-py takes it for its own ssh:// addresses and does without where it is missing; ours
+    are always sockets of this machine.
+    """
+    if "docker" in sys.modules or "paramiko" in sys.modules:
+        return
+    sys.modules["paramiko"] = None  # type: ignore[assignment]  # makes its import fail
+    try:
+        import docker  # noqa: F401
+    finally:
+        del sys.modules["paramiko"]
+
+
 @contextmanager
 def connect(config: HostConfig) -> Iterator[Host]:
     """Open a host; its connections are closed at the end.
@@ -43,6 +59,7 @@ def connect(config: HostConfig) -> Iterator[Host]:
     if config.runtime == "process":
         yield Host(config, transport, ProcessRuntime(transport), layout)
         return
+    import_docker()
     from remote.hosts.docker import DockerRuntime
     from remote.hosts.engine import open_engine
 

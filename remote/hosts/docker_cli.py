@@ -94,10 +94,13 @@ def _binaries(search_path: str, home: Path, named: str | None) -> list[Path]:
 def _choose(binaries: list[Path], variables: Mapping[str, str]) -> Path:
     found = []
     for binary in binaries:
-        version, buildx = _version(binary, variables), _has_buildx(binary, variables)
-        if version is not None and has_buildkit(version, buildx=buildx):
+        version = _version(binary, variables)
+        if version is None:
+            found.append(f"{binary} (does not run)")
+        elif has_buildkit(version, buildx=False) or _has_buildx(binary, variables):
             return binary
-        found.append(f"{binary} ({f'{version}, without buildx' if version else 'does not run'})")
+        else:
+            found.append(f"{binary} ({version}, without buildx)")
     raise EngineUnusable(
         f"no docker command here can build images with BuildKit; found: "
         f"{', '.join(found) or 'none'}",
@@ -107,18 +110,18 @@ def _choose(binaries: list[Path], variables: Mapping[str, str]) -> Path:
 
 
 def _version(binary: Path, variables: Mapping[str, str]) -> str | None:
-    argv = [str(binary), "version", "--format", "{{.Client.Version}}"]
+    """Of the command itself; `docker version` would ask the engine too."""
     try:
-        return run(argv, timeout=_SECONDS, extra_env=variables).stdout.strip()
+        said = run([str(binary), "--version"], timeout=_SECONDS, extra_env=variables).stdout
     except CommandFailed:
         return None
+    match = re.search(r"version ([^\s,]+)", said)
+    return match[1] if match else said.strip()
 
 
 def _has_buildx(binary: Path, variables: Mapping[str, str]) -> bool:
+    argv = [str(binary), "buildx", "version"]
     try:
-        done = run(
-            [str(binary), "buildx", "version"], timeout=_SECONDS, extra_env=variables, check=False
-        )
+        return run(argv, timeout=_SECONDS, extra_env=variables, check=False).returncode == 0
     except CommandFailed:
         return False
-    return done.returncode == 0

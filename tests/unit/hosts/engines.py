@@ -51,7 +51,7 @@ def fake_cli(
         'for last in "$@"; do :; done\n'
         f'echo "$@" >> {folder}/calls\n'
         f'case "$1 $2" in\n'
-        f"  version*) echo {version} ;;\n"
+        f"  --version*) echo Docker version {version}, build 0 ;;\n"
         f"  buildx*) exit {0 if buildx else 1} ;;\n"
         f'  "image inspect") [ -e "{images}/$last" ] ;;\n'
         f'  "image ls") cat {folder}/labelled 2>/dev/null || true ;;\n'
