@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import platform
 import time
@@ -55,7 +54,9 @@ def execute(attempt: Attempt) -> Ending:
     environment = kernel_environment(directory, spec)
     with kernel_process(directory.kernel_log, spec.working_directory, environment) as kernel:
         attempt.stop.attach(kernel)
-        from remote.runner import engine  # half a second of imports, while the kernel starts
+        import asyncio  # half a second of imports, while the kernel starts
+
+        from remote.runner import engine
 
         notebook = engine.prepare(directory.notebook, spec.parameters)
         file = NotebookFile(directory.executed)

@@ -7,10 +7,14 @@ import resource
 import sys
 import threading
 
-import psutil
-
 from remote.runner.events import Emit
-from remote.workloads.memory import find_cgroup, memory_limit, system_oom_kills, tree_bytes
+from remote.workloads.memory import (
+    find_cgroup,
+    machine_memory,
+    memory_limit,
+    system_oom_kills,
+    tree_bytes,
+)
 
 SECONDS_BETWEEN_SAMPLES = 1.0
 _SAMPLES_PER_RECORD = 2
@@ -34,7 +38,7 @@ class MemoryWatch(threading.Thread):
         self._system_kills_before = system_oom_kills()
         self._mark = self._kills()
         self.limit_bytes = memory_limit()
-        self.limited = self.limit_bytes < int(psutil.virtual_memory().total)
+        self.limited = self.limit_bytes < machine_memory()
 
     def run(self) -> None:
         """Until `end`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 import os
 import platform
@@ -108,6 +107,8 @@ def _in_container() -> bool:
 
 
 def _version(name: str) -> str | None:
+    import importlib.metadata  # slow to import, and `cores` does without
+
     with suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(name)
     return None

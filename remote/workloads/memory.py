@@ -5,11 +5,10 @@ Everything is read from files, so that a test can lay out a machine in a directo
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
 
 # cgroup v1 says "no limit" with a number near 2**63.
 _NO_LIMIT = 1 << 60
@@ -90,9 +89,14 @@ def _field(path: Path, name: str) -> int | None:
     return None
 
 
+def machine_memory() -> int:
+    """The machine's memory, in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def memory_limit() -> int:
     """What may be used at all: the lower of the control group's limit and the machine's memory."""
-    machine = int(psutil.virtual_memory().total)
+    machine = machine_memory()
     cgroup = find_cgroup()
     limit = cgroup.limit() if cgroup else None
     return min(machine, limit) if limit is not None else machine
@@ -105,6 +109,8 @@ def system_oom_kills(root: Path = Path("/")) -> int:
 
 def tree_bytes(pid: int) -> int:
     """Resident bytes of a process and all its descendants; 0 when it is gone."""
+    import psutil  # not before a kernel is on its way: it takes a twentieth of a second
+
     total = 0
     with suppress(psutil.Error):
         process = psutil.Process(pid)
