@@ -191,6 +191,11 @@ def _lock(descriptor: int, directory: Path) -> None:
             f"Another process is writing to {directory}.",
             hint="Wait for it to end, or choose another output directory.",
         ) from None
+    except OSError as error:  # some network file systems lock no directories
+        raise ResultsUnusable(
+            f"{directory} cannot be locked: {error.strerror}.",
+            hint="Choose an output directory on a local disk.",
+        ) from error
 
 
 @contextmanager

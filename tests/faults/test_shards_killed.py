@@ -282,3 +282,23 @@ def test_stopped_by_ctrl_c_leaves_no_thread_and_goes_on(tmp_path: Path) -> None:
     with started(root, 2, inputs) as last:
         assert last.wait(timeout=60) == 0
     assert validate(root).problems == ()
+
+
+LIMITED = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
+
+
+def test_a_full_disk_is_told_and_the_build_goes_on_later(tmp_path: Path) -> None:
+    """No file may pass 1 MB, so that a shard of 1.5 MB cannot be finished."""
+    inputs = [make_input(tmp_path / "a.hdf5", 30_000, 1)]
+    root = tmp_path / "out"
+    command = [sys.executable, "-c", LIMITED + BUILD, str(root), "2", *map(str, inputs)]
+    full = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "DiskTooSmall" in full.stderr
+    assert "--resume" in full.stderr
+    assert lines(root) >= 2
+    assert not list(complete(root))
+    for where in (root, tmp_path / "whole"):
+        with started(where, 2, inputs) as attempt:
+            _, errors = attempt.communicate(timeout=60)
+        assert attempt.returncode == 0, errors.decode()
+    assert tree(root) == tree(tmp_path / "whole")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from remote.workloads.durable import canonical_digest, exclusive, json_bytes, write_atomic
-from remote.workloads.progress import notice
+from remote.workloads.durable import (
+    canonical_digest,
+    exclusive,
+    json_bytes,
+    write_atomic,
+    writing_errors,
+)
+from remote.workloads.progress import notice, progress
 from remote.workloads.shards import counts as counting
 from remote.workloads.shards import preflight
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS
@@ -58,6 +65,8 @@ from remote.workloads.shards.workspace import (
 )
 from remote.workloads.shards.writer import OrderedWriter, Output, Position
 
+_SAMPLE_PREFIX = ".sample-"
+
 log = logging.getLogger("workhorse.shards")
 
 
@@ -93,7 +102,8 @@ def build_shards(
         if not request.resume:
             refuse_occupied(request.output_root)
         if not request.inputs:
-            request = replace(request, inputs=(stack.enter_context(_sample(request)),))
+            sample = stack.enter_context(_sample(request, request.output_root))
+            request = replace(request, inputs=(sample,))
         _preflight(request)
         sources = stack.enter_context(_opened(request.inputs))
         return _Build.of(request, sources, watch or _unwatched).run(began)
@@ -119,7 +129,7 @@ def preview(
         if not request.resume:
             refuse_occupied(request.output_root)
         if not named:
-            request = replace(request, inputs=(stack.enter_context(_sample(request)),))
+            request = replace(request, inputs=(stack.enter_context(_sample(request, None)),))
         found = _preflight(request)
         sources = stack.enter_context(_opened(request.inputs))
         build = _Build.of(request, sources, _unwatched)
@@ -144,13 +154,21 @@ def _unwatched(_: object) -> None:
 
 
 @contextmanager
-def _sample(request: Request) -> Iterator[Path]:
-    """A generated input in a temporary directory, which is removed again."""
+def _sample(request: Request, folder: Path | None) -> Iterator[Path]:
+    """A generated input in a temporary directory, which is removed again.
+
+    It lies in `folder`, for that is where there is room; the caller holds the folder's lock, so
+    that what a killed build left there is nobody's. None for the system's temporary directory.
+    """
     rows = request.sample_spectra
     notice(f"No input was named: generating a sample of {rows:,} spectra (it is not kept).")
-    with tempfile.TemporaryDirectory(prefix="workhorse-sample-") as folder:
-        path = Path(folder) / "sample.hdf5"
-        write_sample(path, rows, request.settings.random_seed)
+    for stale in folder.glob(f"{_SAMPLE_PREFIX}*") if folder else ():
+        shutil.rmtree(stale)
+    with tempfile.TemporaryDirectory(prefix=_SAMPLE_PREFIX, dir=folder) as temporary:
+        path = Path(temporary) / "sample.hdf5"
+        tell = partial(progress, "sample", unit="spectra")
+        with writing_errors(path):
+            write_sample(path, rows, request.settings.random_seed, progress=tell)
         yield path
 
 

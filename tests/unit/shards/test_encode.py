@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -104,3 +105,13 @@ def test_one_kind_of_lsh_only() -> None:
 def test_text_hashes_are_stored_as_text() -> None:
     rows = with_columns(clean_rows(2), lsh=np.array([b"ab", b"cd"], "S2"))
     assert encoder(lsh="string").table(rows)["lsh"].to_pylist() == ["ab", "cd"]
+
+
+def test_groups_and_encoders_travel_between_processes(encode: Encoder) -> None:
+    """What a pool of processes needs of the seam."""
+    group = pickle.loads(pickle.dumps(encode))(clean_rows(9))
+    again = pickle.loads(pickle.dumps(group))
+    expected = encode(clean_rows(9))
+    assert again.data.equals(expected.data)
+    assert again.group == expected.group
+    assert again.fingerprints.tolist() == expected.fingerprints.tolist()
