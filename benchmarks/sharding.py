@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import get_args
 
+from remote.workloads.hostfacts import cores
 from remote.workloads.shards import build_shards
 from remote.workloads.shards.blocks import cut
 from remote.workloads.shards.clean import clean
@@ -31,7 +32,6 @@ from remote.workloads.shards.sample import Layout, write_sample
 from remote.workloads.shards.schema import Layout as Columns
 from remote.workloads.shards.settings import Preprocessing
 from remote.workloads.shards.source import Source, open_source
-from remote.workloads.shards.tasks import usable_cores
 
 DEFAULT_CACHE = Path(tempfile.gettempdir()) / "workhorse-benchmarks"
 DEFAULT_LAYOUTS: tuple[Layout, ...] = ("column-chunks", "row-chunks", "contiguous")
@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--workers", type=int, nargs="+", default=sorted({1, usable_cores()}))
+    parser.add_argument("--workers", type=int, nargs="+", default=sorted({1, cores()}))
     parser.add_argument(
         "--layouts", nargs="+", choices=get_args(Layout), default=list(DEFAULT_LAYOUTS)
     )
@@ -161,7 +161,7 @@ def main() -> None:
     for layout in options.layouts:
         path = generated(options.cache, layout, options.rows, options.seed)
         rows += measured(layout, path, options.runs, options.workers)
-    print(f"{options.rows:,} spectra, median of {options.runs} runs, {usable_cores()} cores")
+    print(f"{options.rows:,} spectra, median of {options.runs} runs, {cores()} cores")
     print(table(rows))
 
 
