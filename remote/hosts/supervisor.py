@@ -77,7 +77,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 process_group=0,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+                preexec_fn=_in_runner,  # noqa: PLW1509 - this process has one thread
             )
 
     def _record(self, runner: ProcessIdentity | None) -> None:
@@ -159,8 +159,15 @@ def _redirect(log: Path) -> None:
     os.close(out)
 
 
-def _die_with_parent() -> None:
-    """Linux: a runner whose supervisor is killed goes with it; elsewhere its finder ends it."""
+def _in_runner() -> None:
+    """Before the runner begins: signals as if nobody had ignored them, and a tie to us.
+
+    A shell's background job has SIGINT ignored, which a kernel would inherit; then nothing could
+    interrupt its cells. On Linux a runner whose supervisor is killed goes with it; elsewhere
+    whoever finds it ends it.
+    """
+    for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(signum, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

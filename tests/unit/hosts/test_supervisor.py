@@ -81,6 +81,15 @@ def test_it_is_detached_and_leaves_the_runners_outcome_alone(start: Start) -> No
     assert outcome["session"] != os.getsid(0)
 
 
+def test_signals_that_a_shell_ignored_reach_the_runner(start: Start) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        directory = start("import os, signal, time; os.kill(os.getpid(), signal.SIGINT)")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended(directory)["state"] == "interrupted"
+
+
 @pytest.mark.parametrize(
     ("script", "expected", "code"),
     [
