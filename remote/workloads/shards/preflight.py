@@ -11,7 +11,8 @@ from pathlib import Path
 
 from remote.errors import DiskTooSmall, MemoryTooSmall
 from remote.workloads.shards.capacity import available_memory, free_disk
-from remote.workloads.shards.source import open_inputs
+from remote.workloads.shards.plan import TASK_ROWS
+from remote.workloads.shards.source import Source, open_inputs
 
 GIB = 1 << 30
 DEFAULT_MIN_MEMORY_GB = 4.0
@@ -41,15 +42,18 @@ def check(
     min_memory_gb: float = DEFAULT_MIN_MEMORY_GB,
     min_disk_gb: float = DEFAULT_MIN_DISK_GB,
     max_spectra: int | None = None,
+    workers: int = 1,
 ) -> Findings:
     """Check everything; what each input has stored first and last is read.
 
     Args:
         inputs: the HDF5 files.
         output_root: where the shards will be; need not exist.
-        min_memory_gb: least memory that must be available.
+        min_memory_gb: least memory that must be available; what the workers need, where that
+            is larger.
         min_disk_gb: least free disk; the estimated output, where that is larger.
         max_spectra: source rows that will be read; None for all.
+        workers: how many tasks run at one time.
 
     Raises:
         InputUnusable: a file is missing, damaged, or not in the GeMS layout.
@@ -64,12 +68,13 @@ def check(
     finally:
         for source in sources:
             source.close()
+    blocks = [_task_bytes(source) for source in sources]
     read = rows if max_spectra is None else min(rows, max_spectra)
     estimate = int(read * (_BYTES_PER_SPECTRUM + _BYTES_PER_PEAK * peaks))
     findings = Findings(
         rows=read,
         memory_available=available_memory(),
-        memory_wanted=int(min_memory_gb * GIB),
+        memory_wanted=max(int(min_memory_gb * GIB), workers * max(blocks, default=0)),
         disk_free=free_disk(output_root),
         disk_wanted=max(int(min_disk_gb * GIB), estimate),
         output_estimate=estimate,
@@ -78,12 +83,18 @@ def check(
     return findings
 
 
+def _task_bytes(source: Source) -> int:
+    """What a task holds: its block as stored, and about half as much of cleaned rows."""
+    rows = min(source.rows, max(TASK_ROWS, source.chunk_rows))
+    return rows * 2 * source.width * source.dtype.itemsize * 3 // 2
+
+
 def _refuse(found: Findings, output_root: Path) -> None:
     if found.memory_available < found.memory_wanted:
         raise MemoryTooSmall(
             f"{_gb(found.memory_available)} of memory are available here, "
             f"{_gb(found.memory_wanted)} are wanted",
-            hint="Close other programs, raise the container's memory limit, "
+            hint="Close other programs, raise the container's memory limit, use fewer workers, "
             "or accept less with --min-memory-gb.",
         )
     if found.disk_free < found.disk_wanted:
