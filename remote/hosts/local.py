@@ -68,6 +68,10 @@ class LocalTransport:
         if path.exists():
             shutil.rmtree(path, onerror=_unlock_and_retry)
 
+    def discard(self, path: Path) -> None:
+        """Delete a file; nothing if it is not there."""
+        path.unlink(missing_ok=True)
+
     def free_bytes(self, path: Path) -> int:
         """Free disk where `path` is, or will be."""
         while not path.exists():

@@ -42,6 +42,7 @@ def finish(
     with host.transport.lock(host.layout.run_lock(run_id)):
         spec = read_spec(host, run_id)
         if spec is None:
+            host.transport.discard(host.layout.run_lock(run_id))
             return sealed_already(run_id, results_root)
         settle(host, directory)
         recover(results_root)  # a seal of this run that was interrupted is completed
@@ -51,6 +52,8 @@ def finish(
             sealed = _collect_and_seal(host, run_id, spec, outcome, results_root, steps, clock)
         host.runtime.remove(directory)
         host.transport.remove(directory)
+        # Who waits for it, or makes it anew, finds the run gone.
+        host.transport.discard(host.layout.run_lock(run_id))
     return sealed
 
 

@@ -16,6 +16,8 @@ socket=/var/run/docker.sock
 
 say() { echo "engine: $*" >&2; }
 
+is_dockerd() { [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = dockerd ]; }
+
 answers() { docker --host "unix://$socket" info >/dev/null 2>&1; }
 
 # docker of PATH may be a client without BuildKit; Debian's own has it.
@@ -41,7 +43,7 @@ start() {
   for _ in $(seq 20); do answers && return; [ -e /run/systemd/system ] || break; sleep .5; done
   if answers; then return; fi
   say "starting dockerd (log: $lab/dockerd.log)"
-  rm -f /var/run/docker.pid
+  is_dockerd "$(cat /var/run/docker.pid 2>/dev/null)" || rm -f /var/run/docker.pid
   setsid nohup dockerd --host "unix://$socket" >"$lab/dockerd.log" 2>&1 </dev/null &
   echo $! >"$lab/dockerd.pid"
   for _ in $(seq 150); do
@@ -71,7 +73,7 @@ down() {
   local pid
   [ -f "$lab/dockerd.pid" ] || return 0
   pid=$(cat "$lab/dockerd.pid")
-  if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]; then
+  if is_dockerd "$pid"; then
     say "stopping the dockerd that was started here"
     kill "$pid"
     for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep .1; done
