@@ -298,3 +298,11 @@ def test_the_plan_is_shown_and_nothing_written(tmp_path: Path, inputs: list[Path
     assert (shown.rows, shown.row_groups) == (45_333, 7 + 3)
     assert "first.hdf5: 33,333 rows" in repr(shown)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_killed_build_without_journal_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / ".shard_old_00000.parquet.partial").write_bytes(b"PAR1")
+    (tmp_path / ".sample-x").mkdir()
+    build(tmp_path, None, BuildSettings(), sample_spectra=500)
+    assert not list(tmp_path.rglob(".*"))

@@ -146,11 +146,18 @@ def begin(
             f"{workspace.root} holds shards of {workspace.run_id} and no journal of them.",
             hint=BUILD_ANEW,
         )
+    _sweep(workspace.root)
     if not keep:
         return Written([], None, [], Totals(), Fingerprints(None)), None
     journal = Journal.create(workspace.journal, key)
     with closed_on_error(journal):
         return Written([], None, [], Totals(), Fingerprints(workspace.fingerprints)), journal
+
+
+def _sweep(root: Path) -> None:
+    """Remove what a killed build that kept no journal left under temporary names."""
+    for path in (*root.glob(".*.partial"), *root.glob("*/.*.partial")):
+        path.unlink()
 
 
 def _go_on(
