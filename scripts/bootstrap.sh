@@ -90,11 +90,8 @@ make_environment() {  # PYTHON
   # first line of a script may not, so the command is a shell script.
   site=$("$target/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   printf '%s\n' "$root" >"$site/workhorse.pth"
-  for command in remote:remote msms:remote.workloads.shards; do
-    printf '#!/bin/sh\nexec "$(dirname "$0")/python" -m %s "$@"\n' "${command#*:}" \
-      >"$target/bin/${command%%:*}"
-    chmod +x "$target/bin/${command%%:*}"
-  done
+  printf '#!/bin/sh\nexec "$(dirname "$0")/python" -m remote "$@"\n' >"$target/bin/remote"
+  chmod +x "$target/bin/remote"
   printf '%s\n' "$stamp" >"$target/workhorse-stamp"
 }
 

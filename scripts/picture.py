@@ -35,7 +35,8 @@ WIDTH = 92
 
 
 def main(spectra: int) -> None:
-    given = Given(parameters=(("sample_spectra", str(spectra)),))
+    parameter = ("sample_spectra", str(spectra))
+    given = Given(parameters=(parameter,))
     request = check(ROOT / NOTEBOOK, given, Project(ROOT), choose(load(ROOT)))
     view = View()
     taken = False
@@ -46,18 +47,20 @@ def main(spectra: int) -> None:
         stage = view.stages.get("shards")
         if not taken and stage and (stage.share or 0) >= 0.6:
             taken = True
-            PICTURE.write_text(_svg(view, where_and_why(request)), encoding="utf-8")
+            PICTURE.write_text(
+                _svg(view, " ".join(parameter), where_and_why(request)), encoding="utf-8"
+            )
 
     execute(request, listener, clock=lambda: datetime.now(UTC))
     if not taken:
         raise SystemExit("error: the run was over before its picture was taken; use more spectra")
 
 
-def _svg(view: View, first_line: str) -> str:
+def _svg(view: View, parameter: str, first_line: str) -> str:
     console = Console(
         record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, legacy_windows=False
     )
-    console.print(f"$ ./scripts/run-remote.sh {NOTEBOOK}", highlight=False)
+    console.print(f"$ ./scripts/run-remote.sh {NOTEBOOK} -p {parameter}", highlight=False)
     console.print(first_line, highlight=False)
     for notice in view.notices:
         console.print(notice, style="yellow", highlight=False)

@@ -101,6 +101,11 @@ class View:
             case RunRecord(record=record):
                 self._record(record)
 
+    @property
+    def run_ended(self) -> bool:
+        """The run itself is over; its result may still be on its way."""
+        return any(step.name == RUN and step.seconds is not None for step in self.steps)
+
     def _step(self, name: str) -> Step:
         for step in reversed(self.steps):
             if step.name == name:

@@ -13,6 +13,7 @@ import click
 from remote.cli import ending
 from remote.cli.edge import INTERRUPTED_BY_USER
 from remote.cli.options import command
+from remote.cli.view import View
 from remote.model import Listener, SealedRun
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def watched(action: Callable[[Listener], SealedRun], *, as_json: bool) -> int:
         with shown as listener:
             sealed = action(listener)
     except KeyboardInterrupt:
-        for line in _goes_on(shown.view.run_id):
+        for line in _goes_on(shown.view):
             click.echo(line, err=True)
         return INTERRUPTED_BY_USER
     tell(sealed, as_json=as_json)
@@ -72,7 +73,9 @@ def how_to_return(run_id: str) -> list[str]:
     ]
 
 
-def _goes_on(run_id: str | None) -> list[str]:
-    if run_id is None:
+def _goes_on(view: View) -> list[str]:
+    if view.run_id is None:
         return ["", "interrupted before the run was started; nothing is left of it"]
-    return ["", f"{run_id} goes on without you", *how_to_return(run_id)]
+    if view.run_ended:
+        return ["", f"{view.run_id} has ended; its result: {command()} collect {view.run_id}"]
+    return ["", f"{view.run_id} goes on without you", *how_to_return(view.run_id)]

@@ -16,7 +16,9 @@ from remote.cli import ending, figures
 from remote.cli.live import LiveDisplay
 from remote.cli.plain import PlainDisplay
 from remote.cli.view import View
+from remote.cli.watching import watched
 from remote.model import (
+    Listener,
     Message,
     Notice,
     Outcome,
@@ -253,3 +255,21 @@ def test_other_ends(folder: Path, state: RunState, says: str) -> None:
 def test_a_meagre_outcome_is_told_all_the_same(folder: Path, error: object) -> None:
     lines = ending.lines(sealed(folder, RunState.FAILED, 70, error=error))
     assert "  it left no word about the reason" in lines
+
+
+def test_an_interrupt_says_what_is_true_then(capsys: pytest.CaptureFixture[str]) -> None:
+    def said_after(*messages: Message) -> str:
+        def interrupted(listener: Listener) -> SealedRun:
+            for message in messages:
+                listener(message)
+            raise KeyboardInterrupt
+
+        assert watched(interrupted, as_json=False) == 130
+        return capsys.readouterr().err
+
+    assert "nothing is left of it" in said_after(StepStarted("build"))
+    started = StepStarted("run", "10_x_20250423_143022")
+    assert "remote stop 10_x_20250423_143022" in said_after(started)
+    ended = said_after(started, StepFinished("run", 1.0), StepStarted("collect"))
+    assert "has ended" in ended
+    assert "remote collect 10_x_20250423_143022" in ended

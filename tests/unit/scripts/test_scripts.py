@@ -48,7 +48,7 @@ def test_what_is_no_name_is_refused(
 
 
 @pytest.mark.parametrize(
-    "script", ["run-remote.sh", "remote", "test.sh", "lock.sh", "bootstrap.sh"]
+    "script", ["run-remote.sh", "remote", "msms", "test.sh", "lock.sh", "bootstrap.sh"]
 )
 def test_scripts_are_executable_and_parse(project_root: Path, script: str) -> None:
     path = project_root / "scripts" / script
@@ -58,7 +58,7 @@ def test_scripts_are_executable_and_parse(project_root: Path, script: str) -> No
 
 def test_what_users_run_first_keeps_to_the_bash_of_macos(project_root: Path) -> None:
     newer = re.compile(r"\b(mapfile|readarray|declare -A|coproc)\b|\$\{\w+(\^|,,|@)|&>>|\|&")
-    for script in ("run-remote.sh", "remote", "bootstrap.sh", "add-package.sh", "lock.sh"):
+    for script in ("run-remote.sh", "remote", "msms", "bootstrap.sh", "add-package.sh", "lock.sh"):
         assert not newer.search((project_root / "scripts" / script).read_text()), script
 
 
