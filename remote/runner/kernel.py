@@ -7,6 +7,7 @@ KERNEL_LOG. LIFELINE_FD is the reading end of a pipe whose writing end only the 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -17,8 +18,10 @@ from typing import Any
 _OOM_SCORE = "700"
 
 
-def post_guard(lifeline: int) -> None:
+def post_guard(lifeline: int, sockets: Path) -> None:
     """Fork a guard that kills this process group, itself included, when the runner is gone.
+
+    Before that it removes the folder of the kernel's sockets, which the runner no longer can.
 
     The pipe ends with the runner however it ends. A process of its own does what a thread
     could not while a C extension holds the interpreter, and works on Linux and macOS alike.
@@ -35,6 +38,7 @@ def post_guard(lifeline: int) -> None:
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     with suppress(OSError):
         os.read(lifeline, 1)
+    shutil.rmtree(sockets, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 
@@ -92,7 +96,7 @@ def main() -> None:
     """See the module's docstring."""
     connection_file, log_path, lifeline = sys.argv[1:4]
     _prefer_as_victim()
-    post_guard(int(lifeline))
+    post_guard(int(lifeline), Path(connection_file).parent)
     serve(connection_file, Path(log_path))
 
 

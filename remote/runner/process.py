@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
 
+_LONGEST_TEMPORARY = 85
 _LOG_PIECE = 1 << 20
 _CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
@@ -108,7 +109,7 @@ def kernel_process(
     Raises:
         OSError: it cannot be started: no such working directory, no room for the log.
     """
-    sockets = Path(tempfile.mkdtemp(prefix="whk-"))
+    sockets = _sockets_folder()
     read_end, write_end = os.pipe()
     try:
         _write_connection_file(sockets)
@@ -137,6 +138,13 @@ def kernel_process(
         yield kernel
     finally:
         kernel.close()
+
+
+def _sockets_folder() -> Path:
+    """A private folder whose path is short enough: a socket's may have about 100 bytes."""
+    temporary = tempfile.gettempdir()
+    roomy = len(os.fsencode(temporary)) <= _LONGEST_TEMPORARY
+    return Path(tempfile.mkdtemp(prefix="whk-", dir=temporary if roomy else "/tmp"))  # noqa: S108
 
 
 def _write_connection_file(sockets: Path) -> None:

@@ -101,12 +101,13 @@ def pids(path: Path) -> list[int]:
 @pytest.mark.parametrize("then", ["time.sleep(300)", "sum(range(10**12))"])
 def test_kernel_and_children_die_with_a_runner_that_is_killed(tmp_path: Path, then: str) -> None:
     path = make_run(tmp_path / "r", [CHILDREN + then])
-    with start(path) as process:
+    with start(path, TMPDIR=str(tmp_path)) as process:
         family = pids(path)
         assert all(map(alive, family))
         process.kill()
     wait_until(lambda: not any(map(alive, family)), seconds=3)
     assert not (path / "outcome.json").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r"]
     assert RunFiles(path).executed.cells[0].source.startswith("import os")
 
 
