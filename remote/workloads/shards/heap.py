@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from remote.workloads.shards import kernels
 from remote.workloads.shards.datasets import text
 from remote.workloads.shards.direct import ChunkReader, ContiguousReader, stored_reader
+from remote.workloads.shards.names import name_finder
 from remote.workloads.shards.storage import DataFile, LibraryReader, Unreadable
 
 _HEADER = 16
@@ -45,7 +45,7 @@ class NameReader:
         order = np.argsort(members, kind="stable")
         starts = np.empty(len(words), np.int64)
         runs = np.empty(len(words), np.int64)
-        found = kernels.name_finder()(
+        found = name_finder()(
             heap, bases, members, order, words[:, 3].astype(np.int64), lengths, starts, runs
         )
         if found < 0:
