@@ -62,7 +62,7 @@ def build_and_run_by_hand(project: Project, sample: Path, out: Path) -> dict[str
         mounts = ("-v", f"{out}:/output", "-v", f"{sample.parent}:/data:ro")
         given = ("-p", "input_hdf5", f"/data/{sample.name}", "-p", "run_id", "same")
         command = ("papermill", "10_build_shards.ipynb", "/output/executed.ipynb", *given)
-        docker("run", "--rm", "--user", user, *mounts, BY_HAND, *command)
+        docker("run", "--rm", "--network=none", "--user", user, *mounts, BY_HAND, *command)
     return shards(out)
 
 
@@ -108,7 +108,7 @@ def test_our_image_is_the_one_built_by_hand(shards_project: Project) -> None:
         both = [
             (
                 output("image", "inspect", "--format", shape, image),
-                output("run", "--rm", image, "python", "-c", LISTING),
+                output("run", "--rm", "--network=none", image, "python", "-c", LISTING),
             )
             for image in (ours, BY_HAND)
         ]

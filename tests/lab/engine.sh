@@ -69,6 +69,18 @@ fill() {
     tail -n 20 "$lab/base-image.log" >&2; say "the base image could not be made"; exit 1; }
 }
 
+# Another daemon that starts or ends can take docker0 along; builds then have no network.
+mend() {
+  local subnet
+  [ "$(id -u)" = 0 ] && command -v ip >/dev/null && [ ! -e /sys/class/net/docker0 ] || return 0
+  subnet=$(docker network inspect bridge --format '{{range .IPAM.Config}}{{.Subnet}}{{end}}' 2>/dev/null)
+  [ -n "$subnet" ] || return 0
+  say "docker0 is gone; making it anew"
+  ip link add docker0 type bridge
+  ip addr add "${subnet%.*}.1/${subnet#*/}" dev docker0
+  ip link set docker0 up
+}
+
 down() {
   local pid
   [ -f "$lab/dockerd.pid" ] || return 0
@@ -82,7 +94,7 @@ down() {
 }
 
 case ${1:-up} in
-  up) command -v docker >/dev/null && answers || start; fill ;;
+  up) answers || start; mend; fill ;;
   down) down ;;
   *) sed -n '2,9p' "$0" | cut -c3- >&2; exit 2 ;;
 esac
