@@ -12,12 +12,12 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 from remote.config import environment
 from remote.errors import BaseImageUnavailable, BuildFailed, DiskTooSmall, UsageError
@@ -34,6 +34,9 @@ from remote.model import CodeDigests, PlacedImage, Project
 OnDetail = Callable[[str], None]
 
 PULL_SECONDS = 600
+# Run images that stay beside the newest one; they share all but a few hundred KB.
+KEPT_RUN_IMAGES = 10
+_RUN_TAG = re.compile("workhorse:[0-9a-f]{16}")
 _INVENTORY_SECONDS = 120
 _BYTECODE = shutil.ignore_patterns("__pycache__")
 _STEP = re.compile(r"^#\d+ (?:[\d.]+ )?")
@@ -147,6 +150,7 @@ class ImageBuilder:
                 # Without the bytecode that runs on the process runtime leave there.
                 shutil.copytree(tree / name, context / name, ignore=_BYTECODE)
             self._build(cli, build_argv(cli.binary, context, names.run, arguments))
+        self._forget_old()
         return self._built(names.run)
 
     def modules(self, environment_id: str) -> frozenset[str]:
@@ -160,6 +164,15 @@ class ImageBuilder:
             self._host.transport.make_directory(record.parent)
             self._host.transport.write(record, known)
         return frozenset(json.loads(known)["modules"])
+
+    def _forget_old(self) -> None:
+        """Every edit of the code makes an image; those that no run uses any more go."""
+        images = self._engine.client.images.list("workhorse")
+        ours = [(image, tag) for image in images for tag in image.tags if _RUN_TAG.fullmatch(tag)]
+        ours.sort(key=lambda pair: str(pair[0].attrs["Created"]), reverse=True)
+        for _, tag in ours[KEPT_RUN_IMAGES:]:
+            with suppress(APIError):  # a container uses it
+                self._engine.client.images.remove(tag)
 
     def _inventory(self, environment_id: str) -> bytes:
         with self._cli() as cli:
