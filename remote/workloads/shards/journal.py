@@ -170,7 +170,7 @@ def read_journal(path: Path) -> Journalled | None:
 
 
 def _believed(line: bytes) -> dict[str, Any] | None:
-    if not line.endswith(b"\n") or line[:8] != b"%08x" % zlib.crc32(line[9:-1]):
+    if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:-1]):
         return None
     record: dict[str, Any] = json.loads(line[9:])
     return record
