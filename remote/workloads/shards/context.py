@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,9 @@ def software() -> dict[str, str]:
     return found
 
 
+@cache
 def code_sha256() -> str:
-    """SHA-256 over the sources of this package, names included."""
+    """SHA-256 over the sources of this package, names included; taken once a process."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         content = path.read_bytes()
