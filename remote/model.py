@@ -145,7 +145,8 @@ class PlacedImage:
 
     `environment` and `code` are references in the runtime's own terms: image ids for docker,
     directories for process. `image_digest` is None on the process runtime. `modules` holds the
-    top-level module names the environment can import (recorded once per environment).
+    top-level module names the environment can import (recorded once per environment);
+    `layers` the diff ids of the image's layers, lowest first.
     """
 
     host: HostConfig
@@ -154,6 +155,7 @@ class PlacedImage:
     code: str
     image_digest: str | None
     modules: frozenset[str]
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,9 @@ class DockerRuntime:
             raise memory_too_small(memory, facts.memory_bytes, "the Docker Engine")
         cpus = min(asked.cpus or facts.cpus, facts.cpus)
         return replace(asked, memory_bytes=memory, cpus=float(cpus))
+
+    def facts(self) -> Mapping[str, object]:
+        return {"architecture": self.engine.facts.architecture, "engine": asdict(self.engine.facts)}
 
     def path_in_run(self, parameter: str, path: Path) -> Path:
         return path_in_container(parameter, path)

@@ -95,8 +95,11 @@ def knock(url: str) -> Answer:
     if not url.startswith(_UNIX):
         return Answer.ELSEWHERE
     path = url.removeprefix(_UNIX)
-    if not Path(path).exists():
-        return Answer.MISSING
+    try:
+        if not Path(path).exists():
+            return Answer.MISSING
+    except PermissionError:
+        return Answer.FORBIDDEN
     if not os.access(path, os.R_OK | os.W_OK):
         return Answer.FORBIDDEN
     try:

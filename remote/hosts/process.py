@@ -5,9 +5,11 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import platform
 import shutil
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,9 @@ class ProcessRuntime:
         if asked.memory_bytes is not None and asked.memory_bytes > total:
             raise memory_too_small(asked.memory_bytes, total, "this machine")
         return replace(asked, network=True)
+
+    def facts(self) -> Mapping[str, object]:
+        return {"architecture": platform.machine()}
 
     def path_in_run(self, parameter: str, path: Path) -> Path:  # noqa: ARG002 - where it lies
         return path

@@ -77,6 +77,10 @@ class Runtime(Protocol):
         """
         ...
 
+    def facts(self) -> Mapping[str, object]:
+        """What runs it, for the record: architecture, and the engine where there is one."""
+        ...
+
     def path_in_run(self, parameter: str, path: Path) -> Path:
         """Where the run sees a staged input."""
         ...

@@ -105,6 +105,7 @@ def build_image(
         code=run_id,
         image_digest=run_id,
         modules=modules,
+        layers=builder.layers(run_id),
     )
 
 
@@ -152,6 +153,10 @@ class ImageBuilder:
             self._build(cli, build_argv(cli.binary, context, names.run, arguments))
         self._forget_old()
         return self._built(names.run)
+
+    def layers(self, run_id: str) -> tuple[str, ...]:
+        """The diff ids of an image's layers."""
+        return tuple(self._engine.client.images.get(run_id).attrs["RootFS"]["Layers"])
 
     def modules(self, environment_id: str) -> frozenset[str]:
         """What the environment can import, asked once per environment image."""

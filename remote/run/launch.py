@@ -85,7 +85,8 @@ def launch(
     """
     plan = launch_plan(host, request, reservation, placed, staged)
     places = host.runtime.places(plan.directory, plan.cache)
-    spec = run_spec(request, plan, places, staged, reservation.created_at, git, timings)
+    facts = host.runtime.facts()
+    spec = run_spec(request, plan, places, staged, reservation.created_at, facts, git, timings)
     notebook = request.notebook.read_bytes()
     _check_notebook(request, notebook)
     # Held until the run is there: whoever finds run.json meanwhile must not take it for dead.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ def run_spec(
     places: Places,
     staged: Staged,
     created_at: datetime,
+    facts: Mapping[str, object],
     git: dict[str, object] | None,
     timings: dict[str, float],
 ) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def run_spec(
             "transport": request.host.transport,
             "runtime": request.host.runtime,
             "reason": request.host.reason,
+            **facts,
         },
         "software": {
             "version": __version__,
@@ -61,6 +64,7 @@ def run_spec(
             "package_sha256": placed.digests.package,
             "notebooks_sha256": placed.digests.notebooks,
             "image_digest": placed.image_digest,
+            "layers": list(placed.layers),
             "environment": placed.environment,
         },
         "git": git,

@@ -59,6 +59,8 @@ def test_run_json_says_what_ran(cell: Cell) -> None:
     lock = cell.project.requirements.read_bytes()
     assert record["software"]["lock_sha256"] == hashlib.sha256(lock).hexdigest()
     assert (record["software"]["image_digest"] is None) == (cell.runtime == "process")
+    assert bool(record["software"]["layers"]) == (cell.runtime == "docker")
+    assert record["host"]["architecture"]
     assert record["outcome"]["packages"]["papermill"]
     assert {"build", "stage", "launch", "run", "collect"} <= record["timings"].keys()
 

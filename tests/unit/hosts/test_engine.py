@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -34,6 +35,21 @@ def test_no_engine_and_a_stale_socket(tmp_path: Path) -> None:
         stale.bind(os.fspath(tmp_path / "stale"))
     assert knock(f"unix://{tmp_path}/stale") is Answer.SILENT
     assert knock("tcp://10.0.0.1:2375") is Answer.ELSEWHERE
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user, which only root may")
+@pytest.mark.parametrize(("folder", "mode"), [(0o755, 0o600), (0o700, 0o666)])
+def test_an_engine_that_is_not_permitted(folder: int, mode: int) -> None:
+    with TemporaryDirectory(dir="/tmp") as name, listening(Path(name) / "s") as url:
+        Path(name, "s").chmod(mode)
+        Path(name).chmod(folder)
+        child = os.fork()
+        if child == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            os._exit(0 if knock(url) is Answer.FORBIDDEN else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,9 @@ class FakeRuntime:
 
     def effective_limits(self, asked: Limits) -> Limits:
         return asked
+
+    def facts(self) -> Mapping[str, object]:
+        return {}
 
     def path_in_run(self, parameter: str, path: Path) -> Path:
         return Path("/inputs") / parameter / path.name
