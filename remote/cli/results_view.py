@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from remote.cli.figures import seconds, size
 from remote.results.admit import printable
 from remote.results.read import ResultFolder
 from remote.results.summary import SealedFile, Summary
@@ -69,27 +70,6 @@ def show_findings(checked: Iterable[Findings]) -> None:
             click.echo(f"         and {len(found.warnings) - _WARNINGS} more warnings (see --json)")
 
 
-def size(count: int) -> str:
-    """Bytes in decimal units."""
-    value, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 999.5 or unit == "TB":
-            break
-        value /= 1000
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
-
-
-def seconds(value: float | None) -> str:
-    """A duration; empty for none."""
-    if value is None:
-        return ""
-    if value < 60:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
 def _table(header: Sequence[str], rows: Rows) -> None:
     if not sys.stdout.isatty():
         _aligned([header, *rows])
@@ -143,7 +123,7 @@ def _list_row(row: Summary) -> tuple[str, ...]:
     return (
         row.name,
         _local(row.started),
-        seconds(row.seconds),
+        "" if row.seconds is None else seconds(row.seconds),
         printable(row.state),
         printable(row.host),
         str(row.files),

@@ -217,7 +217,8 @@ class CellRunner(PapermillNotebookClient):  # type: ignore[misc]
         if failed.ended_itself:
             self.cells_run += 1
             left = sum(map(is_executable, self.nb.cells[index + 1 :]))
-            self._emit("notice", text=f"the notebook ended itself in cell {index}; {left} not run")
+            text = f"the notebook ended itself in cell {index + 1}; {left} not run"
+            self._emit("notice", text=text)
         else:
             self.nb_man.cell_exception(cell, cell_index=index, exception=error)
             told = {"cell": index, "of": len(self.nb.cells)}

@@ -27,7 +27,7 @@ _USE_LESS = (
 
 def stopped(name: str, cell: int | None) -> Ending:
     """Somebody asked for the end; `cell` was running."""
-    where = f"while cell {cell} ran" if cell is not None else "between two cells"
+    where = f"while cell {nth(cell)} ran" if cell is not None else "between two cells"
     failure = Failure(
         kind=Cancelled.__name__,
         problem=f"the run was stopped by {name} {where}",
@@ -50,7 +50,7 @@ def cell_raised(error: CellFailed, error_file: Path, memory: MemoryWatch) -> End
         return _out_of_memory("a worker process", error.cell, memory, tuple(_plain(error)))
     failure = Failure(
         kind=NotebookFailed.__name__,
-        problem=f"cell {error.cell} raised {_said(error)}",
+        problem=f"cell {nth(error.cell)} raised {_said(error)}",
         hint="executed.ipynb holds the traceback, kernel.log everything that was printed",
         cell=error.cell,
         ename=error.ename,
@@ -106,7 +106,7 @@ def kernel_gone(cell: int | None, status: int | None, memory: MemoryWatch) -> En
     """
     if status == -signal.SIGKILL and (memory.oom_kills or memory.system_oom_kills):
         return _out_of_memory("the kernel", cell, memory)
-    where = f"in cell {cell}" if cell is not None else "before the first cell"
+    where = f"in cell {nth(cell)}" if cell is not None else "before the first cell"
     failure = Failure(
         kind=NotebookFailed.__name__,
         problem=f"the kernel died {where}: {_how(status)}",
@@ -138,7 +138,7 @@ def _out_of_memory(
     victim: str, cell: int | None, memory: MemoryWatch, traceback: tuple[str, ...] = ()
 ) -> Ending:
     peak, limit = size(memory.charged_bytes), size(memory.limit_bytes)
-    where = f" in cell {cell}" if cell is not None else ""
+    where = f" in cell {nth(cell)}" if cell is not None else ""
     failure = Failure(
         kind=OutOfMemory.__name__,
         problem=f"{victim} was killed for memory{where}: peak {peak}, limit {limit}",
@@ -149,6 +149,11 @@ def _out_of_memory(
         traceback=traceback,
     )
     return Ending(RunState.OUT_OF_MEMORY, OutOfMemory.exit_code, failure)
+
+
+def nth(cell: int) -> int:
+    """How people count cells: from 1, as every display does."""
+    return cell + 1
 
 
 def size(count: int) -> str:

@@ -31,6 +31,25 @@ class Cgroup:
         limits = [_number(directory / "memory.max") for directory in above]
         return min((limit for limit in limits if limit is not None), default=None)
 
+    def room(self) -> int | None:
+        """What is left under the tightest limit of the group and those above it.
+
+        File cache that the kernel can give back at once counts as room.
+        """
+        if self.version == 1:
+            limit_name, used_name = "memory.limit_in_bytes", "memory.usage_in_bytes"
+            cache_name = "total_inactive_file"
+        else:
+            limit_name, used_name = "memory.max", "memory.current"
+            cache_name = "inactive_file"
+        rooms = []
+        for directory in (self.directory, *self.directory.parents):
+            limit, used = _number(directory / limit_name), _number(directory / used_name)
+            if limit is not None and used is not None:
+                cache = _field(directory / "memory.stat", cache_name) or 0
+                rooms.append(max(0, limit - used + min(cache, used)))
+        return min(rooms, default=None)
+
     def peak(self) -> int | None:
         """The most that was ever charged to the group, the page cache included."""
         name = "memory.max_usage_in_bytes" if self.version == 1 else "memory.peak"
@@ -100,6 +119,16 @@ def memory_limit() -> int:
     cgroup = find_cgroup()
     limit = cgroup.limit() if cgroup else None
     return min(machine, limit) if limit is not None else machine
+
+
+def available_memory() -> int:
+    """Bytes that can be taken before something has to give: the machine's or the group's."""
+    import psutil
+
+    machine = int(psutil.virtual_memory().available)
+    cgroup = find_cgroup()
+    room = cgroup.room() if cgroup else None
+    return min(machine, room) if room is not None else machine
 
 
 def system_oom_kills(root: Path = Path("/")) -> int:

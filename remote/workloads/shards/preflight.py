@@ -5,12 +5,13 @@ A build that cannot end well is refused here, in seconds, rather than after hour
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from remote.errors import DiskTooSmall, MemoryTooSmall
-from remote.workloads.shards.capacity import available_memory, free_disk
+from remote.workloads.memory import available_memory
 from remote.workloads.shards.plan import TASK_ROWS
 from remote.workloads.shards.source import Source, open_inputs
 
@@ -81,6 +82,13 @@ def check(
     )
     _refuse(findings, output_root)
     return findings
+
+
+def free_disk(path: Path) -> int:
+    """Bytes that this user can still write at `path`, or where it will be."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
 
 
 def _task_bytes(source: Source) -> int:

@@ -20,7 +20,7 @@ def test_a_cell_that_raises(tmp_path: Path) -> None:
     error = done.outcome["error"]
     assert (done.exit_code, done.outcome["state"]) == (1, "failed")
     assert (error["cell"], error["ename"]) == (1, "ZeroDivisionError")
-    assert "cell 1 raised ZeroDivisionError: division by zero" in error["problem"]
+    assert "cell 2 raised ZeroDivisionError: division by zero" in error["problem"]
     assert any("return 1 / 0" in line for line in error["traceback"])
     assert "\x1b" not in "".join(error["traceback"])
     assert done.executed.cells[1].outputs[0].ename == "ZeroDivisionError"
@@ -63,14 +63,14 @@ def test_a_notebook_may_end_itself(tmp_path: Path, source: str) -> None:
     done = run(make_run(tmp_path / "r", [source, "print('never')"]))
     assert (done.exit_code, done.outcome["state"]) == (0, "succeeded")
     assert (done.outcome["cells"], done.outcome["cells_run"]) == (2, 1)
-    assert "ended itself in cell 0; 1 not run" in done.told("notice")[0]["text"]
+    assert "ended itself in cell 1; 1 not run" in done.told("notice")[0]["text"]
     assert "never" not in done.log
 
 
 def test_ending_with_a_message_is_a_failure(tmp_path: Path) -> None:
     done = run(make_run(tmp_path / "r", ["import sys\nsys.exit('no data')"]))
     assert done.exit_code == 1
-    assert done.outcome["error"]["problem"] == "cell 0 raised SystemExit: no data"
+    assert done.outcome["error"]["problem"] == "cell 1 raised SystemExit: no data"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_kernel_that_dies_is_named_and_its_last_words_are_kept(
     done = run(make_run(tmp_path / "r", [first + source, "print('never')"]))
     error = done.outcome["error"]
     assert (done.exit_code, done.outcome["state"]) == (1, "failed")
-    assert error["problem"] == f"the kernel died in cell 0: {how}"
+    assert error["problem"] == f"the kernel died in cell 1: {how}"
     assert done.text(0) == "last words\nraw words\n"
     assert done.executed.cells[0].outputs[-1].ename == "KernelDied"
 

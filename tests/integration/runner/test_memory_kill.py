@@ -72,7 +72,7 @@ def test_a_kill_for_memory_is_named(
     assert (done.exit_code, outcome["state"]) == (5, "out-of-memory")
     assert outcome["oom_kills"] >= 1
     assert abs(outcome["memory_limit_bytes"] - LIMIT) < 10_000
-    said = f"{victim} was killed for memory in cell 0: peak 400 MB, limit 400 MB"
+    said = f"{victim} was killed for memory in cell 1: peak 400 MB, limit 400 MB"
     assert outcome["error"]["problem"] == said
     assert "fewer workers" in outcome["error"]["hint"]
     assert done.executed.cells[0].outputs[-1].output_type == "error"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from remote.workloads.hostfacts import cores
-from remote.workloads.memory import Cgroup, find_cgroup, system_oom_kills
+from remote.workloads.memory import Cgroup, available_memory, find_cgroup, system_oom_kills
 
 
 def lay_out(root: Path, files: dict[str, str]) -> Path:
@@ -68,6 +68,33 @@ def test_in_a_container_the_path_is_the_hosts_and_the_mount_is_the_group(tmp_pat
     }
     cgroup = found(lay_out(tmp_path, files))
     assert (cgroup.limit(), cgroup.oom_kills(), cgroup.peak()) == (700, 1, None)
+
+
+def test_room_is_that_of_the_tightest_level_and_counts_cache(tmp_path: Path) -> None:
+    v1 = {
+        "proc/self/cgroup": "2:memory:/docker/abc\n",
+        "sys/fs/cgroup/memory/memory.limit_in_bytes": "1000\n",
+        "sys/fs/cgroup/memory/memory.usage_in_bytes": "700\n",
+        "sys/fs/cgroup/memory/memory.stat": "total_inactive_file 50\n",
+    }
+    assert found(lay_out(tmp_path / "v1", v1)).room() == 350
+    v2 = {
+        "proc/self/cgroup": "0::/outer/inner\n",
+        "sys/fs/cgroup/memory.stat": "anon 1\n",
+        "sys/fs/cgroup/outer/memory.max": "1000\n",
+        "sys/fs/cgroup/outer/memory.current": "900\n",
+        "sys/fs/cgroup/outer/memory.stat": "inactive_file 300\n",
+        "sys/fs/cgroup/outer/inner/memory.max": "max\n",
+        "sys/fs/cgroup/outer/inner/memory.current": "500\n",
+        "sys/fs/cgroup/outer/inner/memory.events": "oom_kill 0\n",
+    }
+    assert found(lay_out(tmp_path / "v2", v2)).room() == 400
+
+
+def test_without_a_limit_the_machine_decides(tmp_path: Path) -> None:
+    unlimited = {"sys/fs/cgroup/memory.stat": "anon 1\n", "sys/fs/cgroup/memory.max": "max\n"}
+    assert found(lay_out(tmp_path, unlimited)).room() is None
+    assert available_memory() > 0
 
 
 def test_no_limit_is_none(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_kill_that_was_counted_is_out_of_memory(counted: MemoryWatch) -> None:
     ending = kernel_gone(3, -signal.SIGKILL, counted)
     assert (ending.state, ending.exit_code) == (RunState.OUT_OF_MEMORY, 5)
     assert ending.failure is not None
-    assert "in cell 3: peak 1.99 GB, limit 2 GB" in ending.failure.problem
+    assert "in cell 4: peak 1.99 GB, limit 2 GB" in ending.failure.problem
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_unusable_error_file_is_passed_over(tmp_path: Path, content: str) -> 
     ending = cell_raised(failed("ValueError"), file, watch())
     assert ending.exit_code == 1
     assert ending.failure is not None
-    assert ending.failure.problem == "cell 2 raised ValueError: why"
+    assert ending.failure.problem == "cell 3 raised ValueError: why"
     assert ending.failure.traceback == ("red", "line")
 
 

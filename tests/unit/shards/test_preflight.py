@@ -8,8 +8,7 @@ import h5py
 import pytest
 
 from remote.errors import DiskTooSmall, InputUnusable, MemoryTooSmall
-from remote.workloads.shards.capacity import available_memory, cgroup_rooms, free_disk
-from remote.workloads.shards.preflight import check
+from remote.workloads.shards.preflight import check, free_disk
 from tests.unit.shards.raws import spectra, write_input
 
 OPTIONS = {"chunks": (10, 2, 16), "compression": "gzip"}
@@ -55,45 +54,6 @@ def test_a_damaged_last_chunk_is_found(source: Path, tmp_path: Path) -> None:
         file.write(b"\xff" * 50)
     with pytest.raises(InputUnusable, match="`spectrum` is damaged or cut short"):
         check([source], tmp_path, min_memory_gb=0, min_disk_gb=0)
-
-
-def written(folder: Path, **files: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name.replace("__", ".")).write_text(content)
-
-
-def test_cgroup_v2_takes_every_level(tmp_path: Path) -> None:
-    root, own = tmp_path / "cgroup", tmp_path / "own"
-    own.write_text("0::/outer/inner\n")
-    written(root, cgroup__controllers="memory")
-    written(root / "outer", memory__max="1000", memory__current="900")
-    written(
-        root / "outer" / "inner",
-        memory__max="max",
-        memory__current="500",
-        memory__stat="anon 1\ninactive_file 300\n",
-    )
-    assert cgroup_rooms(root, own) == [100]
-    written(root / "outer", memory__stat="inactive_file 300\n")
-    assert cgroup_rooms(root, own) == [400]
-
-
-def test_cgroup_v1_and_the_hosts_path_inside_a_container(tmp_path: Path) -> None:
-    root, own = tmp_path / "cgroup", tmp_path / "own"
-    own.write_text("3:cpu:/docker/abc\n2:memory:/docker/abc\n")
-    written(
-        root / "memory",
-        memory__limit_in_bytes="1000",
-        memory__usage_in_bytes="700",
-        memory__stat="total_inactive_file 50\n",
-    )
-    assert cgroup_rooms(root, own) == [350]
-
-
-def test_without_cgroups_the_machine_decides(tmp_path: Path) -> None:
-    assert cgroup_rooms(tmp_path, tmp_path / "none") == []
-    assert available_memory() > 0
 
 
 def test_disk_of_a_directory_to_be_made(tmp_path: Path) -> None:
