@@ -148,6 +148,14 @@ def _loader() -> Any:
     return Loader
 
 
+def _deeper(key: str, hints: Mapping[str, object]) -> str:
+    """Where the key is known after all: one level down."""
+    for name, hint in hints.items():
+        if dataclasses.is_dataclass(hint) and key in {f.name for f in dataclasses.fields(hint)}:
+            return f'; it belongs under "{name}"'
+    return ""
+
+
 def _build(raw: object, cls: type[Any], path: str, problems: _Problems) -> object:
     if not isinstance(raw, Mapping):
         problems.add(path, f"expected keys and values, got {_shown(raw)}")
@@ -156,7 +164,8 @@ def _build(raw: object, cls: type[Any], path: str, problems: _Problems) -> objec
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     for key in raw:
         if key not in fields:
-            problems.add(_join(path, key), f"unknown key{nearest(str(key), fields)}")
+            said = nearest(str(key), fields) or _deeper(str(key), hints)
+            problems.add(_join(path, key), f"unknown key{said}")
     values: dict[str, object] = {}
     for name, field in fields.items():
         spot = _join(path, name)

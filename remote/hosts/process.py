@@ -161,7 +161,7 @@ def memory_too_small(asked: int, there: int, where: str) -> MemoryTooSmall:
     """More memory was asked than there is."""
     return MemoryTooSmall(
         f"{asked / 2**30:.1f} GiB of memory were asked, {where} has {there / 2**30:.1f} GiB",
-        hint="lower `memory` in configs/hosts.yaml, or choose a larger host",
+        hint="lower `limits/memory` in configs/hosts.yaml, or choose a larger host",
     )
 
 

@@ -20,7 +20,7 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # What a cell raises when one of its worker processes was killed.
 _WORKER_LOST = {"BrokenProcessPool", "KilledWorker", "EOFError", "BrokenPipeError"}
 _USE_LESS = (
-    "give the host's runs more memory (`memory` in configs/hosts.yaml), take a larger host, "
+    "give the host's runs more memory (`limits/memory` in configs/hosts.yaml), take a larger host, "
     "or use less: fewer workers, smaller batches"
 )
 
