@@ -56,10 +56,11 @@ def admit(entries: Iterable[Entry], caps: Caps) -> tuple[tuple[Admitted, ...], t
     where all of its names are in the listing; otherwise another of its names lies outside of the
     run, and it is left out.
     """
-    listed = sorted(entries, key=lambda entry: (_in_output(entry), entry.path))
+    listed = sorted(entries, key=_order)
     names = Counter(entry.identity for entry in listed if entry.identity)
     room = _Room(caps)
     spelled = {_key(name): name for name in RESERVED}
+    targets: set[str] = set()
     taken: list[Admitted] = []
     left_out: list[LeftOut] = []
     for entry in listed:
@@ -68,6 +69,7 @@ def admit(entries: Iterable[Entry], caps: Caps) -> tuple[tuple[Admitted, ...], t
             _kind_fault(entry)
             or path_fault(target)
             or _twin_fault(target, spelled, own=not _in_output(entry))
+            or ("it is listed twice" if target in targets else "")
             or _link_fault(entry, names)
             or room.fault(entry)
         )
@@ -75,6 +77,7 @@ def admit(entries: Iterable[Entry], caps: Caps) -> tuple[tuple[Admitted, ...], t
             left_out.append(LeftOut(printable(target), reason))
         else:
             taken.append(Admitted(entry, target))
+            targets.add(target)
     return tuple(taken), tuple(left_out)
 
 
@@ -100,6 +103,18 @@ def _name_fault(name: str) -> str:
     if len(name.encode()) > LONGEST_NAME:
         return f"the name is longer than {LONGEST_NAME} bytes"
     return ""
+
+
+def _order(entry: Entry) -> tuple[bool, str, str, int, int, str]:
+    """Every field counts: a host may list a path twice, in any order."""
+    return (
+        _in_output(entry),
+        entry.path,
+        entry.kind.name,
+        entry.size_bytes,
+        entry.links,
+        str(entry.identity),
+    )
 
 
 def _in_output(entry: Entry) -> bool:

@@ -369,6 +369,13 @@ def test_each_entry_is_taken_or_named_and_what_is_taken_is_safe(listed: list[Ent
     assert all(one.path.isprintable() for one in left_out)
 
 
+def test_a_path_that_is_listed_twice_is_taken_once() -> None:
+    twice = [Entry("output/A", Kind.FILE, 1), Entry("output/A", Kind.FILE, 0)]
+    taken, left_out = admit(twice, Caps())
+    assert [one.entry.size_bytes for one in taken] == [0]
+    assert [str(one) for one in left_out] == ["A: it is listed twice"]
+
+
 @given(st.lists(entries, max_size=12))
 def test_the_order_of_the_listing_does_not_matter(listed: list[Entry]) -> None:
     assert admit(listed, Caps())[0] == admit(list(reversed(listed)), Caps())[0]
