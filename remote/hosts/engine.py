@@ -147,19 +147,30 @@ def open_engine(config: HostConfig, environment: Mapping[str, str]) -> Iterator[
     """
     found = find_engine(environment)
     refuse_unusable(found)
+    with engine_at(found.url, config) as engine:
+        yield engine
+
+
+@contextmanager
+def engine_at(url: str, config: HostConfig) -> Iterator[Engine]:
+    """Connect to the engine at a socket; the connection is closed at the end.
+
+    Raises:
+        EngineUnusable: it cannot be used.
+    """
     import docker
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
     try:
-        client = docker.DockerClient(base_url=found.url, timeout=CALL_SECONDS, version="auto")
+        client = docker.DockerClient(base_url=url, timeout=CALL_SECONDS, version="auto")
     except (DockerException, RequestException) as error:
         raise EngineUnusable(
-            f"host {config.name}: the Docker Engine at {found.url} cannot be used: {error}",
+            f"host {config.name}: the Docker Engine at {url} cannot be used: {error}",
             hint="`docker info` shows what is wrong with it",
         ) from error
     try:
-        yield Engine(client, found.url, facts_of(client.info()))
+        yield Engine(client, url, facts_of(client.info()))
     finally:
         client.close()
 
