@@ -41,6 +41,14 @@ class Link:
     def address(self) -> str:
         return f"198.18.{self.slot}.2"
 
+    def reserve(self) -> list[Argv]:
+        """While the host is off its address leads nowhere, least of all to the way out of here."""
+        return [["ip", "route", "add", *self._nowhere]]
+
+    def release(self) -> list[Argv]:
+        """Take `reserve` back; may find nothing."""
+        return [["ip", "route", "delete", *self._nowhere]]
+
     def connect(self, pid: int) -> list[Argv]:
         """Make the link between this machine and the namespace of process `pid`."""
         peer = ["type", "veth", "peer", "name", "eth0", "netns", str(pid)]
@@ -83,6 +91,10 @@ class Link:
             ["tc", "qdisc", "delete", "dev", self.device, "root"],
             inside_network(pid, "tc", "qdisc", "delete", "dev", "eth0", "root"),
         ]
+
+    @property
+    def _nowhere(self) -> Argv:
+        return ["unreachable", self.network, "metric", "4096"]
 
     def _rules(self) -> list[Argv]:
         outside = ["POSTROUTING", "--source", self.network, "!", "--out-interface", self.device]

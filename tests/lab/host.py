@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from pathlib import Path
 from remote.hosts.command import Completed, run
 from tests.lab.commands import PATH, boot, inside
 from tests.lab.host_engine import answers, load_base, remove_leftovers
+from tests.lab.machine import lab_directory
 from tests.lab.slots import Slot, attempt_all, claim, execute_all, this_process
 
 USER = "scientist"
@@ -27,6 +29,11 @@ UID = 1734
 BASE_IMAGE = "python:3.11-slim"
 _START_SECONDS = 30
 _STOP_SECONDS = 10
+_SHUTDOWN = """
+docker ps --quiet | xargs --no-run-if-empty docker kill
+pkill --exact dockerd
+while pgrep --exact dockerd; do sleep .05; done
+"""
 _SSHD_CONFIG = Path(__file__).with_name("sshd_config")
 _CHECKOUT = Path(__file__).parents[2]
 
@@ -82,10 +89,8 @@ class LabHost:
 
     def start(self) -> None:
         """Boot; returns when sshd and the engine answer. Also after `crash`."""
-        hidden = [os.fspath(_CHECKOUT)]
-        cgroup = self.slot.cgroup
-        directory = os.fspath(self.slot.directory)
-        arguments = [directory, self.name, self.user, str(UID), cgroup, *hidden]
+        directory, cgroup = os.fspath(self.slot.directory), self.slot.cgroup
+        arguments = [directory, self.name, self.user, str(UID), cgroup, *_of_the_controller()]
         with (self.slot.directory / "boot.log").open("ab") as log:
             command = boot(self.slot.marker, arguments, PATH)
             subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
@@ -96,12 +101,7 @@ class LabHost:
     def stop(self) -> None:
         """An orderly shutdown: containers end, then the engine, then everything else."""
         if self.slot.process_1() is not None:
-            engine = self.run("pgrep", "-x", "dockerd", check=False).stdout.split()
-            if engine:
-                self.run("sh", "-c", "docker ps -q | xargs -r docker kill", check=False)
-                self.run("kill", *engine, check=False)
-                gone = ("sh", "-c", "while pgrep -x dockerd; do sleep .05; done")
-                self.run("timeout", str(_STOP_SECONDS), *gone, check=False)
+            self.run("timeout", str(_STOP_SECONDS), "sh", "-c", _SHUTDOWN, check=False)
         self.slot.power_off()
 
     def crash(self) -> None:
@@ -198,6 +198,14 @@ def down(host: LabHost) -> None:
     """Nothing of the host is left but the images of its engine, for the next one."""
     host.stop()
     host.slot.clear()
+
+
+def _of_the_controller() -> list[str]:
+    """Directories of this machine that no other host would have."""
+    own = {_CHECKOUT, lab_directory()}
+    if sys.prefix != sys.base_prefix:
+        own.add(Path(sys.prefix))
+    return sorted(map(os.fspath, own))
 
 
 def _make_keys(host: LabHost) -> None:

@@ -56,6 +56,7 @@ fi
 install -d -m 700 -o "$user" -g "$user" "/home/$user/.ssh"
 install -m 600 -o "$user" -g "$user" "$directory/authorized_keys" "/home/$user/.ssh/authorized_keys"
 
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 own /tmp 1777
 own /var/tmp 1777
 for hidden in "$@"; do mount -t tmpfs -o mode=755 tmpfs "$hidden" 2>/dev/null || true; done

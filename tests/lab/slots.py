@@ -62,6 +62,14 @@ class Slot:
         """The parent of its containers' control groups."""
         return f"/workhorse-lab-{self.number}"
 
+    def is_owned(self) -> bool:
+        """True while whoever claimed the slot lives, or where it was claimed for good."""
+        try:
+            owner = json.loads(self.record.read_text())["owner"]
+        except json.JSONDecodeError:  # killed while it was written
+            return False
+        return owner is None or ProcessIdentity.from_json(owner).alive()
+
     def process_1(self) -> int | None:
         """The pid, on this machine, of the host's process 1; None where it is off."""
         for pid in processes_of(self.marker):
@@ -87,10 +95,14 @@ class Slot:
             _remove_groups(controllers)
 
     def clear(self) -> None:
-        """After `power_off`: forget the host, but for the images of its engine."""
+        """After `power_off`: forget the host, but for the images of its engine.
+
+        The record goes last: until then a sweep finds the rest.
+        """
         for path in self.directory.iterdir():
             if path.name not in _KEPT and path != self.record:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+        attempt_all(self.link.release())
         self.record.unlink(missing_ok=True)
 
 
@@ -103,6 +115,7 @@ def claim(name: str, owner: ProcessIdentity | None) -> Slot:
                 slot.directory.mkdir(parents=True, exist_ok=True)
                 held = None if owner is None else owner.as_json()
                 slot.record.write_text(json.dumps({"name": name, "owner": held}))
+                execute_all(slot.link.reserve())
                 return slot
     raise LabFull(f"{SLOTS} lab hosts are up: python -m tests.lab list")
 
@@ -114,9 +127,9 @@ def sweep() -> None:
 
 
 def sweep_locked() -> None:
+    """As `sweep`, for a caller that holds the lock."""
     for slot in taken():
-        owner = json.loads(slot.record.read_text())["owner"]
-        if owner is not None and not ProcessIdentity.from_json(owner).alive():
+        if not slot.is_owned():
             slot.power_off()
             slot.clear()
 
