@@ -31,6 +31,10 @@ umask 077
 exec cat >>"$1"
 """
 
+_PUBLISH = """
+chmod 0444 "$1" && sync && mv -f "$1" "$2" && chmod 0711 "$(dirname "$2")"
+"""
+
 # The lock ends with this process: when its standard input ends, or nothing comes for a while.
 _LOCK = """
 use strict; use Fcntl qw(:flock O_RDWR O_CREAT O_APPEND); $| = 1;
@@ -128,6 +132,11 @@ def digest(path: Path) -> Sequence[str]:
 def append(path: Path) -> Sequence[str]:
     """Append standard input to a file."""
     return _shell(_APPEND, str(path))
+
+
+def publish(partial: Path, final: Path) -> Sequence[str]:
+    """Make a file read-only and durable and give it its final name."""
+    return _shell(_PUBLISH, str(partial), str(final))
 
 
 def program(candidates: Sequence[str]) -> Sequence[str]:

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from remote.errors import HostUnreachable
+from remote.errors import HostUnreachable, WorkhorseError
 from remote.hosts.command import CommandFailed, Completed
 from remote.hosts.known_hosts import known_keys, refuse_unless_known
 from remote.hosts.login import log_in
@@ -79,10 +79,14 @@ class Link:
         """
         limit = time.monotonic() + timeout
         with self.command(argv) as channel:
-            feeding = threading.Thread(target=_feed, args=(channel, pieces), daemon=True)
+            channel.settimeout(None)  # the limit below and the probe end it
+            failures: list[Exception] = []
+            feeding = threading.Thread(target=_feed, args=(channel, pieces, failures), daemon=True)
             feeding.start()
             stderr = self._drain(argv, channel, on_output, limit)
-            return channel.recv_exit_status(), stderr
+            if failures:
+                raise failures[0]
+            return channel.exit_status, stderr
 
     @contextmanager
     def command(self, argv: Sequence[str]) -> Iterator[Channel]:
@@ -191,12 +195,23 @@ def _text(data: bytes | bytearray) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _feed(channel: Channel, pieces: Sequence[bytes] | Iterator[bytes]) -> None:
+def _feed(
+    channel: Channel, pieces: Sequence[bytes] | Iterator[bytes], failures: list[Exception]
+) -> None:
     """Send a command its input; one that ends early, or a link that dies, is seen elsewhere."""
-    with suppress(OSError, EOFError):
-        for piece in pieces:
-            channel.sendall(piece)
-        channel.shutdown_write()
+    rest = iter(pieces)
+    while True:
+        try:
+            piece = next(rest, None)
+        except (OSError, WorkhorseError) as error:  # what is sent cannot be read
+            failures.append(error)
+            piece = None
+        with suppress(OSError, EOFError):
+            if piece is not None:
+                channel.sendall(piece)
+                continue
+            channel.shutdown_write()
+        return
 
 
 @contextmanager

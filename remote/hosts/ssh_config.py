@@ -99,6 +99,16 @@ def _route(
     )
 
 
+def ssh_hosts(home: Path) -> tuple[str, ...]:
+    """The names, without wildcards, that the user's configuration has a Host for."""
+    names: list[str] = []
+    for line in _lines(home / ".ssh" / "config", home, 0):
+        match = _DIRECTIVE.match(line)
+        if match and match["name"].lower() == "host":
+            names += [one for one in match["value"].split() if not set(one) & set("*?!")]
+    return tuple(dict.fromkeys(names))
+
+
 def known_as(host: str, port: int) -> str:
     """The name that known_hosts has a server under."""
     return host.lower() if port == PORT else f"[{host.lower()}]:{port}"
