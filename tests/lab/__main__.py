@@ -8,6 +8,7 @@ import sys
 import click
 
 from tests.lab import slots
+from tests.lab.flavours import FLAVOURS, INSTALLED
 from tests.lab.host import BASE_IMAGE, LabHost, down, up
 from tests.lab.machine import refusal
 
@@ -25,7 +26,9 @@ def _hosts() -> dict[str, LabHost]:
     for slot in slots.taken():
         record = json.loads(slot.record.read_text())
         if record["owner"] is None:
-            found[record["name"]] = LabHost(record["name"], slot, slot.directory / "client")
+            flavour = FLAVOURS[record["flavour"]]
+            client = slot.directory / "client"
+            found[record["name"]] = LabHost(record["name"], slot, client, flavour=flavour)
     return found
 
 
@@ -38,11 +41,12 @@ def _named(name: str) -> LabHost:
 
 @main.command("up")
 @click.argument("name", default="mini")
-def up_(name: str) -> None:
+@click.option("--engine", type=click.Choice(list(FLAVOURS)), default=INSTALLED.name)
+def up_(name: str, engine: str) -> None:
     """Start a host; it stays until `down`."""
     if name in _hosts():
         raise click.ClickException(f"{name} is there already")
-    host = up(name, None, keep=True)
+    host = up(name, keep=True, flavour=FLAVOURS[engine])
     print(f"ssh -F {host.ssh_config} {host.name}")
 
 

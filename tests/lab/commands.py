@@ -116,14 +116,14 @@ def _rule(action: str, rule: Sequence[str]) -> Argv:
     return ["iptables", "--wait", "--table", table, action, chain, *rest]
 
 
-def boot(marker: str, arguments: Sequence[str], path: str = PATH) -> Argv:
+def boot(marker: str, arguments: Sequence[str]) -> Argv:
     """Start inside.sh in namespaces of its own, in no session and with nothing of ours around it.
 
     `unshare --net`, never a second engine in the machine's own network: it would take docker0
     along. Not `ip netns exec` either, which hides the control groups.
     """
     return [
-        *("setsid", "--fork", "env", "-i", f"PATH={path}", "LANG=C.UTF-8", marker),
+        *("setsid", "--fork", "env", "-i", f"PATH={PATH}", "LANG=C.UTF-8", marker),
         *("unshare", "--net", "--mount", "--uts", "--pid", "--ipc"),
         *("--fork", "--kill-child", "--mount-proc"),
         *("bash", str(INSIDE), *arguments),

@@ -3,15 +3,20 @@
 A test that cuts the link, shapes it or crashes the host puts it back: `link_cut()` and `shaped()`
 do so by themselves, after `crash()` comes `start()`. Tests that use a host are marked `ssh`; where
 no host can be started they skip and say why, which CI=true makes a failure.
+
+WORKHORSE_LAB_ENGINE=26-containerd (or another name of flavours.py) gives `lab_host` that engine,
+so that any test can be run on it.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from tests.lab.flavours import CONTAINERD_26, FLAVOURS, INSTALLED, OVERLAY2_26, Flavour
 from tests.lab.host import BASE_IMAGE, LabHost, down, up
 from tests.lab.machine import refusal
 
@@ -27,7 +32,8 @@ def lab_machine() -> None:
 @pytest.fixture(scope="session")
 def lab_host(lab_machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
     """A second host, named mini."""
-    with _host("mini", tmp_path_factory) as host:
+    flavour = FLAVOURS[os.environ.get("WORKHORSE_LAB_ENGINE", INSTALLED.name)]
+    with _host("mini", tmp_path_factory, flavour) as host:
         yield host
 
 
@@ -40,9 +46,27 @@ def other_lab_host(
         yield host
 
 
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(INSTALLED, id=INSTALLED.name),
+        pytest.param(OVERLAY2_26, id=OVERLAY2_26.name, marks=pytest.mark.slow),
+        pytest.param(CONTAINERD_26, id=CONTAINERD_26.name, marks=pytest.mark.slow),
+    ],
+)
+def engine_host(
+    lab_machine: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabHost]:
+    """A host with one engine after the other; all but the first belong to the long tier."""
+    with _host("engine", tmp_path_factory, request.param) as host:
+        yield host
+
+
 @contextmanager
-def _host(name: str, directories: pytest.TempPathFactory) -> Iterator[LabHost]:
-    host = up(name, directories.mktemp(f"lab-{name}"))
+def _host(
+    name: str, directories: pytest.TempPathFactory, flavour: Flavour = INSTALLED
+) -> Iterator[LabHost]:
+    host = up(name, directories.mktemp(f"lab-{name}"), flavour=flavour)
     try:
         yield host
     finally:

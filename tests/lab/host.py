@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remote.hosts.command import Completed, run
-from tests.lab.commands import PATH, boot, inside
+from tests.lab.commands import boot, inside
+from tests.lab.flavours import INSTALLED, Flavour
 from tests.lab.host_engine import answers, load_base, remove_leftovers
 from tests.lab.machine import lab_directory
 from tests.lab.slots import Slot, attempt_all, claim, execute_all, this_process
@@ -52,6 +53,7 @@ class LabHost:
     """The folder, mode 0700, with what a client needs: key, known_hosts, ssh_config."""
     user: str = USER
     port: int = 22
+    flavour: Flavour = INSTALLED
 
     @property
     def address(self) -> str:
@@ -89,10 +91,12 @@ class LabHost:
 
     def start(self) -> None:
         """Boot; returns when sshd and the engine answer. Also after `crash`."""
-        directory, cgroup = os.fspath(self.slot.directory), self.slot.cgroup
-        arguments = [directory, self.name, self.user, str(UID), cgroup, *_of_the_controller()]
-        with (self.slot.directory / "boot.log").open("ab") as log:
-            command = boot(self.slot.marker, arguments, PATH)
+        directory, engine = self.slot.directory, self.slot.engine(self.flavour.name)
+        self.flavour.configure(engine / "etc")
+        arguments = [os.fspath(directory), self.name, self.user, str(UID), self.slot.cgroup]
+        arguments += [os.fspath(engine), os.fspath(self.flavour.programs or "")]
+        command = boot(self.slot.marker, [*arguments, *_of_the_controller()])
+        with (directory / "boot.log").open("ab") as log:
             subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
         self._wait(lambda: self.slot.process_1() is not None)
         execute_all(self.slot.link.connect(self.process_1))
@@ -175,14 +179,21 @@ class LabHost:
             time.sleep(0.03)
 
 
-def up(name: str, client: Path | None = None, *, keep: bool = False) -> LabHost:
+def up(
+    name: str,
+    client: Path | None = None,
+    *,
+    keep: bool = False,
+    flavour: Flavour = INSTALLED,
+) -> LabHost:
     """A new host: new keys, empty homes, the base image, what its engine built in earlier runs.
 
     It goes when this process has gone (at the next start of any host), or with `keep` stays
     until `down`. The client's keys lie in `client`, or beside the host's own files.
     """
-    slot = claim(name, None if keep else this_process())
-    host = LabHost(name, slot, client or slot.directory / "client")
+    flavour.fetch()
+    slot = claim(name, None if keep else this_process(), flavour.name)
+    host = LabHost(name, slot, client or slot.directory / "client", flavour=flavour)
     try:
         _make_keys(host)
         host.start()

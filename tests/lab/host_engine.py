@@ -48,7 +48,7 @@ def load_base(url: str, image: str) -> None:
 
 
 def remove_leftovers(url: str) -> None:
-    """Containers and volumes of an earlier host with this engine; images stay."""
+    """Containers, volumes and nameless images of an earlier host with this engine."""
     for listing, removal in (
         (("ps", "--all", "--quiet"), ("rm", "--force", "--volumes")),
         (("volume", "ls", "--quiet"), ("volume", "rm", "--force")),
@@ -57,6 +57,7 @@ def remove_leftovers(url: str) -> None:
         if found:
             with suppress(CommandFailed):
                 run(_docker(url, *removal, *found), timeout=_STEP_SECONDS)
+    run(_docker(url, "image", "prune", "--force"), timeout=_STEP_SECONDS)
 
 
 def _docker(url: str, *arguments: str) -> list[str]:

@@ -1,12 +1,13 @@
 #!/bin/bash
 # What runs as process 1 of a lab host, in namespaces of its own: the host's files, its engine,
 # its sshd. Ends when both have ended; killing it is the power cut.
-#   inside.sh DIRECTORY NAME USER UID CGROUP [HIDDEN...]
-# Nothing of the machine is written to: /etc is an overlay, /home, /root, /srv, /tmp and the
-# engine's directories are the host's own. HIDDEN are directories that a real host would not see.
+#   inside.sh DIRECTORY NAME USER UID CGROUP ENGINE PROGRAMS [HIDDEN...]
+# Nothing of the machine is written to: /etc is an overlay; /home, /root, /srv, /tmp and the
+# directories of the engine (below ENGINE) are the host's own. PROGRAMS, where not "", holds
+# another dockerd. HIDDEN are directories that a real host would not see.
 set -euo pipefail
-directory=$1 name=$2 user=$3 uid=$4 cgroup=$5
-shift 5
+directory=$1 name=$2 user=$3 uid=$4 cgroup=$5 engine=$6 programs=$7
+shift 7
 
 hostname "$name"
 resolver=$(cat /etc/resolv.conf)
@@ -25,11 +26,12 @@ own() {  # own AT MODE: a directory of the host's own, kept while the host exist
 mkdir -p "$directory"/own/etc "$directory"/work/etc
 mount -t overlay -o "lowerdir=/etc,upperdir=$directory/own/etc,workdir=$directory/work/etc" \
   overlay /etc
-mkdir -p "$directory/engine/etc" "$directory/engine/data" /etc/docker /var/lib/docker
-mount --bind "$directory/engine/etc" /etc/docker        # key.json, daemon.json: the engine's ID
-mount --bind "$directory/engine/data" /var/lib/docker
+mkdir -p "$engine/etc" "$engine/data" /etc/docker
+mount --bind "$engine/etc" /etc/docker                  # key.json: the engine's ID; daemon.json
+mount --bind "$engine/data" /var/lib/docker
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/sshd /run/lock
+mkdir -p /run/sshd /run/lock /run/programs
+[ -z "$programs" ] || mount --bind "$programs" /run/programs
 own /home 755
 own /root 700
 own /srv 755
@@ -62,6 +64,6 @@ own /var/tmp 1777
 for hidden in "$@"; do mount -t tmpfs -o mode=755 tmpfs "$hidden" 2>/dev/null || true; done
 cd /
 
-dockerd --group docker --cgroup-parent "$cgroup" >&"$engine_log" 2>&1 &
+PATH=/run/programs:$PATH dockerd --group docker --cgroup-parent "$cgroup" >&"$engine_log" 2>&1 &
 /usr/sbin/sshd -D -e >&"$sshd_log" 2>&1 &
 wait

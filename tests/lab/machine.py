@@ -51,12 +51,11 @@ def refusal(base_image: str) -> str | None:
     return None
 
 
-def occupied(network: str) -> bool:
-    """True where an address or route of this machine lies in `network`."""
-    wanted = IPv4Network(network)
-    routes = json.loads(run(["ip", "-json", "-4", "route"], timeout=_SECONDS).stdout)
-    targets = (str(route["dst"]) for route in routes)
-    return any(wanted.overlaps(IPv4Network(target)) for target in targets if target != "default")
+def routes() -> tuple[IPv4Network, ...]:
+    """Every network that this machine has a way to, but for the whole world."""
+    listed = json.loads(run(["ip", "-json", "-4", "route"], timeout=_SECONDS).stdout)
+    targets = (str(route["dst"]) for route in listed)
+    return tuple(IPv4Network(target) for target in targets if target != "default")
 
 
 def _found(tool: str) -> bool:

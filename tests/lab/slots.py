@@ -16,12 +16,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from remote.hosts.command import run
 from remote.hosts.identity import ProcessIdentity, identify, processes_of
 from tests.lab.commands import MARKER, Argv, Link
-from tests.lab.machine import lab_directory, occupied
+from tests.lab.machine import lab_directory, routes
 
 SLOTS = 16
 # What outlives a host: its engine's images and identity.
@@ -31,7 +32,7 @@ _STEP_SECONDS = 20
 
 
 class LabFull(AssertionError):
-    """Every slot is taken; `python -m tests.lab list` shows by whom."""
+    """No place for one more host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class Slot:
     @property
     def record(self) -> Path:
         return self.directory / "record.json"
+
+    def engine(self, flavour: str) -> Path:
+        """What outlives hosts: data and identity of the engine of that name."""
+        return self.directory / "engine" / flavour
 
     @property
     def link(self) -> Link:
@@ -106,18 +111,32 @@ class Slot:
         self.record.unlink(missing_ok=True)
 
 
-def claim(name: str, owner: ProcessIdentity | None) -> Slot:
-    """The lowest free slot, now held by `owner` (None: until somebody takes the host down)."""
+def claim(name: str, owner: ProcessIdentity | None, flavour: str) -> Slot:
+    """A free slot, now held by `owner` (None: until somebody takes the host down).
+
+    Networks that this machine knows are avoided; a slot that had such an engine comes first.
+    """
+    record = {
+        "name": name,
+        "flavour": flavour,
+        "owner": None if owner is None else owner.as_json(),
+    }
     with _locked():
         sweep_locked()
-        for slot in (Slot(number) for number in range(SLOTS)):
-            if not slot.record.exists() and not occupied(slot.link.network):
-                slot.directory.mkdir(parents=True, exist_ok=True)
-                held = None if owner is None else owner.as_json()
-                slot.record.write_text(json.dumps({"name": name, "owner": held}))
-                execute_all(slot.link.reserve())
-                return slot
-    raise LabFull(f"{SLOTS} lab hosts are up: python -m tests.lab list")
+        known = routes()
+        free = [
+            slot
+            for slot in map(Slot, range(SLOTS))
+            if not slot.record.exists()
+            and not any(network.overlaps(IPv4Network(slot.link.network)) for network in known)
+        ]
+        if not free:
+            raise LabFull(f"all {SLOTS} places are taken: python -m tests.lab list")
+        slot = next((slot for slot in free if slot.engine(flavour).is_dir()), free[0])
+        slot.directory.mkdir(parents=True, exist_ok=True)
+        slot.record.write_text(json.dumps(record))
+        execute_all(slot.link.reserve())
+        return slot
 
 
 def sweep() -> None:
