@@ -53,10 +53,16 @@ def refusal(base_image: str) -> str | None:
 
 def routes() -> tuple[IPv4Network, ...]:
     """Every network that this machine has a way to, but for the whole world."""
-    listed = json.loads(run(["ip", "-json", "-4", "route"], timeout=_SECONDS).stdout)
+    argv = ["ip", "-json", "-4", "route"]
+    listed = json.loads(run(argv, timeout=_SECONDS, extra_env=search_path()).stdout)
     targets = (str(route["dst"]) for route in listed)
     return tuple(IPv4Network(target) for target in targets if target != "default")
 
 
+def search_path() -> dict[str, str]:
+    """PATH with the directories of administrators' programs, which not every root has."""
+    return {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
+
+
 def _found(tool: str) -> bool:
-    return shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+    return shutil.which(tool, path=search_path()["PATH"]) is not None

@@ -22,7 +22,7 @@ from pathlib import Path
 from remote.hosts.command import run
 from remote.hosts.identity import ProcessIdentity, identify, processes_of
 from tests.lab.commands import MARKER, Argv, Link
-from tests.lab.machine import lab_directory, routes
+from tests.lab.machine import lab_directory, routes, search_path
 
 SLOTS = 16
 # What outlives a host: its engine's images and identity.
@@ -176,13 +176,13 @@ def this_process() -> ProcessIdentity:
 def attempt_all(commands: list[Argv]) -> None:
     """Run what may find nothing to do."""
     for argv in commands:
-        run(argv, timeout=_STEP_SECONDS, check=False)
+        run(argv, timeout=_STEP_SECONDS, extra_env=search_path(), check=False)
 
 
 def execute_all(commands: list[Argv]) -> None:
     """Run what must succeed."""
     for argv in commands:
-        run(argv, timeout=_STEP_SECONDS)
+        run(argv, timeout=_STEP_SECONDS, extra_env=search_path())
 
 
 @contextmanager
