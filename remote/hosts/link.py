@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from remote.errors import HostUnreachable, WorkhorseError
+from remote.errors import HostRefused, HostUnreachable, WorkhorseError
 from remote.hosts.command import CommandFailed, Completed
 from remote.hosts.known_hosts import known_keys, refuse_unless_known
 from remote.hosts.login import log_in
@@ -36,6 +36,10 @@ _BLOCK = 1 << 16
 _STDERR_BYTES = 1 << 16
 
 
+class SessionsFull(HostRefused):
+    """The server allows no more commands on this connection at one time (MaxSessions, 10)."""
+
+
 class Link:
     """An open connection to a host, logged in."""
 
@@ -44,7 +48,7 @@ class Link:
         self.wire = wire
         self._transport = transport
         self._sftp: SFTPClient | None = None
-        self._opening = threading.Lock()
+        self._session = threading.RLock()
 
     def run(
         self, argv: Sequence[str], *, timeout: float, check: bool = True, data: bytes = b""
@@ -104,26 +108,47 @@ class Link:
             finally:
                 channel.close()
 
-    @property
-    def sftp(self) -> SFTPClient:
-        """The connection's one file session; use it inside `guarded`."""
-        from paramiko import SFTPClient
+    @contextmanager
+    def files(self) -> Iterator[SFTPClient]:
+        """The connection's one file session, for one thread at a time (it mixes answers up).
 
-        with self._opening:
+        Raises:
+            HostUnreachable: the link is down; a file's own `OSError` stays one.
+        """
+        with self._session, self.guarded():
             if self._sftp is None:
-                channel = self._transport.open_session(timeout=CONNECT_SECONDS)
-                channel.settimeout(SILENCE_SECONDS)
-                channel.invoke_subsystem("sftp")
-                self._sftp = SFTPClient(channel)
-            return self._sftp
+                self._sftp = self._open_sftp()
+            yield self._sftp
+
+    def _open_sftp(self) -> SFTPClient:
+        from paramiko import SFTPClient
+        from paramiko.ssh_exception import SSHException
+
+        channel = self._transport.open_session(timeout=CONNECT_SECONDS)
+        channel.settimeout(SILENCE_SECONDS)
+        try:
+            channel.invoke_subsystem("sftp")
+            return SFTPClient(channel)
+        except (SSHException, EOFError) as error:
+            if not self.alive:
+                raise
+            raise HostRefused(
+                f"{self.route.name}: its SSH server offers no files (sftp): {error}",
+                hint="`Subsystem sftp` in the host's sshd_config; on a Mac, Remote Login has it",
+            ) from error
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """What a dead connection raises becomes the one error for it; other errors stay."""
-        from paramiko.ssh_exception import SSHException
+        from paramiko.ssh_exception import ChannelException, SSHException
 
         try:
             yield
+        except ChannelException as error:
+            raise SessionsFull(
+                f"{self.route.name}: its SSH server refuses a further command: {error.text}",
+                hint="`MaxSessions` in the host's sshd_config is smaller than usual (10)",
+            ) from error
         except (SSHException, EOFError, TimeoutError, ConnectionError) as error:
             raise self.down(str(error)) from error
         except OSError as error:

@@ -22,7 +22,7 @@ from remote.hosts.transport import FileStatus, HostUser
 from remote.model import TransportKind
 
 if TYPE_CHECKING:
-    from paramiko import Channel
+    from paramiko import Channel, SFTPClient
 
 # The limit of a command that only looks or makes a directory.
 COMMAND_SECONDS = 30
@@ -66,10 +66,10 @@ class SshTransport:
         return self.link.run(argv, timeout=timeout, check=check)
 
     def make_directory(self, path: Path, *, exclusive: bool = False) -> None:
-        with self.link.guarded():
-            self._make_parents(path.parent)
+        with self.link.files() as sftp:
+            self._make_parents(sftp, path.parent)
             try:
-                self.link.sftp.mkdir(str(path), 0o700)
+                sftp.mkdir(str(path), 0o700)
             except OSError as error:
                 there = self.status(path)
                 if there is None or not stat.S_ISDIR(there.mode):
@@ -78,27 +78,26 @@ class SshTransport:
                     raise FileExistsError(errno.EEXIST, "is there already", str(path)) from error
 
     def give_to(self, path: Path, user: HostUser) -> None:
-        with self.link.guarded():
-            self.link.sftp.chown(str(path), user.uid, user.gid)
+        with self.link.files() as sftp:
+            sftp.chown(str(path), user.uid, user.gid)
 
     def write(self, path: Path, data: bytes) -> None:
         temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}")
-        with self.link.guarded():
+        with self.link.files() as sftp:
             try:
-                self._write_new(temporary, data)
-                self.link.sftp.posix_rename(str(temporary), str(path))
+                self._write_new(sftp, temporary, data)
+                sftp.posix_rename(str(temporary), str(path))
             except OSError as error:
                 if self.link.alive:
                     with suppress(OSError):
-                        self.link.sftp.remove(str(temporary))
+                        sftp.remove(str(temporary))
                 raise self._refused("write", path, error) from error
 
     def read(self, path: Path, offset: int = 0, limit: int = 1 << 24) -> bytes | None:
         """As `Transport.read`. Should a link take the file's place at this very moment, what it
         leads to is told apart by size, owner and time, not by inode: SFTP tells none. A run's
         directory is collected once the run has ended, when nobody changes it."""
-        with self.link.guarded():
-            sftp = self.link.sftp
+        with self.link.files() as sftp:
             name = os.fsencode(path)
             try:
                 seen = sftp.lstat(name)
@@ -116,9 +115,9 @@ class SshTransport:
                 raise
 
     def status(self, path: Path) -> FileStatus | None:
-        with self.link.guarded():
+        with self.link.files() as sftp:
             try:
-                found = self.link.sftp.stat(str(path))
+                found = sftp.stat(str(path))
             except FileNotFoundError:
                 return None
         return FileStatus(
@@ -130,9 +129,9 @@ class SshTransport:
         )
 
     def names(self, path: Path) -> tuple[str, ...]:
-        with self.link.guarded():
+        with self.link.files() as sftp:
             try:
-                entries = self.link.sftp.listdir_attr(str(path))
+                entries = sftp.listdir_attr(str(path))
             except FileNotFoundError:
                 return ()
         return tuple(sorted(e.filename for e in entries if stat.S_ISDIR(e.st_mode or 0)))
@@ -141,8 +140,8 @@ class SshTransport:
         self._script("delete", path, host_scripts.remove(path), REMOVE_SECONDS)
 
     def discard(self, path: Path) -> None:
-        with self.link.guarded(), suppress(FileNotFoundError):
-            self.link.sftp.remove(str(path))
+        with self.link.files() as sftp, suppress(FileNotFoundError):
+            sftp.remove(str(path))
 
     def free_bytes(self, path: Path) -> int:
         said = self._script("measure", path, host_scripts.free(path), COMMAND_SECONDS)
@@ -151,8 +150,8 @@ class SshTransport:
     @contextmanager
     def lock(self, path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
         """As `Transport.lock`; on the host, by a process that ends when the link does."""
-        with self.link.guarded():
-            self._make_parents(path.parent)
+        with self.link.files() as sftp:
+            self._make_parents(sftp, path.parent)
         argv = host_scripts.lock(path, _LOCK_SILENCE_SECONDS)
         with self.link.command(argv) as channel:
             over = threading.Event()
@@ -185,9 +184,8 @@ class SshTransport:
                 on_wait()
             heard += data
 
-    def _make_parents(self, path: Path) -> None:
+    def _make_parents(self, sftp: SFTPClient, path: Path) -> None:
         """Make a directory and what leads to it."""
-        sftp = self.link.sftp
         missing: list[Path] = []
         while self.status(path) is None and path != path.parent:
             missing.append(path)
@@ -199,10 +197,9 @@ class SshTransport:
                 if self.status(one) is None:
                     raise self._refused("make", one, error) from error
 
-    def _write_new(self, path: Path, data: bytes) -> None:
+    def _write_new(self, sftp: SFTPClient, path: Path, data: bytes) -> None:
         from paramiko.sftp import CMD_EXTENDED
 
-        sftp = self.link.sftp
         with sftp.open(str(path), "wbx") as file:
             file.set_pipelined(True)
             file.write(data)

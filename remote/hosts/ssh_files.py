@@ -63,9 +63,9 @@ class SshRunFiles:
 
     def _whole(self, path: str) -> bytes:
         name = os.fsencode(self._directory / path)
-        with self._link.guarded():
+        with self._link.files() as sftp:
             try:
-                with self._link.sftp.open(name, "rb") as file:
+                with sftp.open(name, "rb") as file:
                     return file.read(_SMALL_BYTES + 1)
             except OSError as error:
                 if not self._link.alive:
