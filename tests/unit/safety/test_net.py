@@ -66,6 +66,8 @@ def test_a_skipped_docker_or_ssh_tier_fails_in_ci(
     for name in ("pyproject.toml", "tests/conftest.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(project_root / name, tmp_path / name)
+    plugin = shutil.ignore_patterns("test_*", "__pycache__")
+    shutil.copytree(project_root / "tests/lab", tmp_path / "tests/lab", ignore=plugin)
     (tmp_path / "tests" / "test_it.py").write_text(SKIPPING)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
