@@ -130,12 +130,21 @@ def boot(marker: str, arguments: Sequence[str]) -> Argv:
     ]
 
 
+def make_disk(path: Path, size: str) -> list[Argv]:
+    """A file system of `size` ("2G") in a file that takes only what is written."""
+    return [
+        ["truncate", "--size", size, str(path)],
+        ["mkfs.ext4", "-q", "-m", "0", "-F", str(path)],
+    ]
+
+
 def inside_network(pid: int, *argv: str) -> Argv:
     """A command of this machine in the network of process `pid`."""
     return ["nsenter", "--target", str(pid), "--net", "--", *argv]
 
 
 def inside(pid: int, *argv: str) -> Argv:
-    """A command as root of the lab host whose process 1 is `pid`."""
+    """A command as root of the lab host whose process 1 is `pid`, without our environment."""
     spaces = ("--net", "--mount", "--uts", "--pid", "--ipc")
-    return ["nsenter", "--target", str(pid), *spaces, "--", *argv]
+    clean = ("env", "-i", f"PATH={PATH}", "LANG=C.UTF-8", "HOME=/root")
+    return ["nsenter", "--target", str(pid), *spaces, "--", *clean, *argv]

@@ -62,11 +62,23 @@ def engine_host(
         yield host
 
 
+@pytest.fixture
+def small_lab_host(
+    lab_machine: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabHost]:
+    """A host for one test, with 1 GB of disk for engine and files together."""
+    with _host("small", tmp_path_factory, disk="1G") as host:
+        yield host
+
+
 @contextmanager
 def _host(
-    name: str, directories: pytest.TempPathFactory, flavour: Flavour = INSTALLED
+    name: str,
+    directories: pytest.TempPathFactory,
+    flavour: Flavour = INSTALLED,
+    disk: str | None = None,
 ) -> Iterator[LabHost]:
-    host = up(name, directories.mktemp(f"lab-{name}"), flavour=flavour)
+    host = up(name, directories.mktemp(f"lab-{name}"), flavour=flavour, disk=disk)
     try:
         yield host
     finally:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remote.hosts.command import Completed, run
-from tests.lab.commands import boot, inside
+from tests.lab.commands import boot, inside, make_disk
 from tests.lab.flavours import INSTALLED, Flavour
 from tests.lab.host_engine import answers, load_base, remove_leftovers
 from tests.lab.machine import lab_directory
@@ -185,17 +185,21 @@ def up(
     *,
     keep: bool = False,
     flavour: Flavour = INSTALLED,
+    disk: str | None = None,
 ) -> LabHost:
     """A new host: new keys, empty homes, the base image, what its engine built in earlier runs.
 
     It goes when this process has gone (at the next start of any host), or with `keep` stays
-    until `down`. The client's keys lie in `client`, or beside the host's own files.
+    until `down`. The client's keys lie in `client`, or beside the host's own files. With `disk`
+    ("2G") engine and files share a disk of that size, and nothing is kept from earlier runs.
     """
     flavour.fetch()
     slot = claim(name, None if keep else this_process(), flavour.name)
     host = LabHost(name, slot, client or slot.directory / "client", flavour=flavour)
     try:
         _make_keys(host)
+        if disk is not None:
+            execute_all(make_disk(slot.disk, disk))
         host.start()
         remove_leftovers(host.engine_url)
         load_base(host.engine_url, BASE_IMAGE)

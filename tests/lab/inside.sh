@@ -4,7 +4,8 @@
 #   inside.sh DIRECTORY NAME USER UID CGROUP ENGINE PROGRAMS [HIDDEN...]
 # Nothing of the machine is written to: /etc is an overlay; /home, /root, /srv, /tmp and the
 # directories of the engine (below ENGINE) are the host's own. PROGRAMS, where not "", holds
-# another dockerd. HIDDEN are directories that a real host would not see.
+# another dockerd. DIRECTORY/disk.img, where there is one, is a disk of the host's own, for its
+# engine and its files: one that can be full. HIDDEN are directories that a real host would not see.
 set -euo pipefail
 directory=$1 name=$2 user=$3 uid=$4 cgroup=$5 engine=$6 programs=$7
 shift 7
@@ -17,18 +18,25 @@ exec {engine_log}>>"$directory/dockerd.log" {sshd_log}>>"$directory/sshd.log"
 awk '$5 ~ "^/(var/lib/docker|run/docker|run/netns)/" { print $5 }' /proc/self/mountinfo |
   sort -r | while read -r mounted; do umount --lazy "$mounted" 2>/dev/null || true; done
 
+own=$directory/own data=$engine/data
+if [ -f "$directory/disk.img" ]; then
+  mkdir -p "$directory/disk"
+  mount -o loop "$directory/disk.img" "$directory/disk"
+  own=$directory/disk/own data=$directory/disk/engine
+fi
+
 own() {  # own AT MODE: a directory of the host's own, kept while the host exists
-  mkdir -p "$directory/own$1"
-  chmod "$2" "$directory/own$1"
-  mount --bind "$directory/own$1" "$1"
+  mkdir -p "$own$1"
+  chmod "$2" "$own$1"
+  mount --bind "$own$1" "$1"
 }
 
 mkdir -p "$directory"/own/etc "$directory"/work/etc
 mount -t overlay -o "lowerdir=/etc,upperdir=$directory/own/etc,workdir=$directory/work/etc" \
   overlay /etc
-mkdir -p "$engine/etc" "$engine/data" /etc/docker
+mkdir -p "$engine/etc" "$data" /etc/docker
 mount --bind "$engine/etc" /etc/docker                  # key.json: the engine's ID; daemon.json
-mount --bind "$engine/data" /var/lib/docker
+mount --bind "$data" /var/lib/docker
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/sshd /run/lock /run/programs
 [ -z "$programs" ] || mount --bind "$programs" /run/programs

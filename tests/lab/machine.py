@@ -18,6 +18,8 @@ TOOLS = {
     "tc": "iproute2",
     "iptables": "iptables",
     "useradd": "passwd",
+    "mkfs.ext4": "e2fsprogs",
+    "pgrep": "procps",
     "dockerd": "docker.io",
     "docker": "docker.io",
     "ssh": "openssh-client",

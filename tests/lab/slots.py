@@ -58,6 +58,11 @@ class Slot:
         return Link(self.number)
 
     @property
+    def disk(self) -> Path:
+        """The host's disk, where it has one that is smaller than this machine's."""
+        return self.directory / "disk.img"
+
+    @property
     def marker(self) -> str:
         """Stands in the environment of the host's own processes, its containers' excepted."""
         return f"{MARKER}={self.directory}"
@@ -95,6 +100,9 @@ class Slot:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.02)
+        while self._disk_in_use():
+            assert time.monotonic() < limit, f"{self.disk} stays mounted"
+            time.sleep(0.02)
         attempt_all(self.link.disconnect())
         for controllers in Path("/sys/fs/cgroup").glob(f"**{self.cgroup}"):
             _remove_groups(controllers)
@@ -109,6 +117,12 @@ class Slot:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         attempt_all(self.link.release())
         self.record.unlink(missing_ok=True)
+
+    def _disk_in_use(self) -> bool:
+        if not self.disk.exists():
+            return False
+        listing = ["losetup", "--associated", str(self.disk)]
+        return bool(run(listing, timeout=_STEP_SECONDS, extra_env=search_path()).stdout)
 
 
 def claim(name: str, owner: ProcessIdentity | None, flavour: str) -> Slot:

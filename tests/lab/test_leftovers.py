@@ -13,7 +13,7 @@ import pytest
 from remote.hosts.command import run
 from remote.hosts.identity import processes_of
 from tests.lab import slots
-from tests.lab.host import LabHost, down, up
+from tests.lab.host import BASE_IMAGE, LabHost, down, up
 from tests.lab.host_engine import engine_id
 from tests.lab.slots import Slot
 
@@ -36,6 +36,7 @@ def traces(slot: Slot) -> list[str]:
         "route": ["ip", "route"],
         "rule": ["iptables-save"],
         "mount": ["cat", "/proc/self/mountinfo"],
+        "loop device": ["losetup", "--all"],
         "control group": ["find", "/sys/fs/cgroup", "-name", slot.cgroup.strip("/")],
     }
     link = slot.link
@@ -65,7 +66,7 @@ def test_a_host_that_went_down_left_nothing(tmp_path: Path) -> None:
     before = machine()
     host = up("passing", tmp_path / "client")
     try:
-        host.ssh("docker", "run", "-d", "--init", "python:3.11-slim", "sleep", "600")
+        host.ssh("docker", "run", "-d", "--init", BASE_IMAGE, "sleep", "600")
         host.shape("1gbit")
         host.cut_link()
         assert len(traces(host.slot)) > 5
@@ -96,6 +97,21 @@ def test_the_next_run_sweeps_what_a_killed_one_left(tmp_path: Path) -> None:
     assert slot.process_1() is not None
     slots.sweep()
     assert traces(slot) == []
+
+
+def test_a_small_disk_is_full_for_its_host_alone(tmp_path: Path) -> None:
+    host = up("small", tmp_path / "client", disk="600M")
+    try:
+        filling = ["dd", "if=/dev/zero", "of=filling", "bs=1M", "count=1000"]
+        inside = ["docker", "run", "--rm", BASE_IMAGE]
+        for argv in (filling, [*inside, *filling]):
+            assert "No space left on device" in host.ssh(*argv, check=False).stderr
+        host.crash()
+        host.start()
+        assert host.ssh("ls").stdout.split() == ["filling"]
+    finally:
+        down(host)
+    assert traces(host.slot) == []
 
 
 def test_two_hosts_do_not_meet(lab_host: LabHost, other_lab_host: LabHost) -> None:
