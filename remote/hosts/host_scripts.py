@@ -31,8 +31,14 @@ umask 077
 exec cat >>"$1"
 """
 
+# The whole disk is not synced for one file: others may be writing to it.
 _PUBLISH = """
-chmod 0444 "$1" && sync && mv -f "$1" "$2" && chmod 0711 "$(dirname "$2")"
+use strict; use IO::Handle; use File::Basename;
+my ($partial, $final) = @ARGV;
+open(my $file, "+<", $partial) or die "$!\\n";
+$file->sync or die "$!\\n";
+chmod(0444, $partial) and rename($partial, $final) and chmod(0711, dirname($final))
+  or die "$!\\n";
 """
 
 # The lock ends with this process: when its standard input ends, or nothing comes for a while.
@@ -136,7 +142,7 @@ def append(path: Path) -> Sequence[str]:
 
 def publish(partial: Path, final: Path) -> Sequence[str]:
     """Make a file read-only and durable and give it its final name."""
-    return _shell(_PUBLISH, str(partial), str(final))
+    return _perl(_PUBLISH, str(partial), str(final))
 
 
 def program(candidates: Sequence[str]) -> Sequence[str]:

@@ -64,7 +64,7 @@ def read_route(destination: Destination, home: Path, agent_socket: str | None) -
     try:
         config = SSHConfig.from_text(text)
         return _route(config, destination, home, agent_socket, 0)
-    except (ConfigParseError, CouldNotCanonicalize, ValueError) as error:
+    except (ConfigParseError, CouldNotCanonicalize, ImportError, ValueError) as error:
         raise ConfigInvalid(
             f"{home / '.ssh/config'}: {error}", hint="`ssh -G HOST` shows what OpenSSH reads in it"
         ) from error
