@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from remote.config import environment
-from remote.errors import EngineUnusable, HostRefused
+from remote.errors import BuildFailed, EngineUnusable, HostRefused
+from remote.hosts.command import CommandFailed
 from remote.hosts.layout import StateLayout
 from remote.hosts.local import LocalTransport
 from remote.hosts.process import ProcessRuntime
 from remote.hosts.runtime import Runtime
 from remote.hosts.transport import Transport
 from remote.model import HostConfig
+
+if TYPE_CHECKING:
+    from remote.hosts.link import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,22 @@ def _over_ssh(config: HostConfig) -> Iterator[Host]:
                 engine = stack.enter_context(engine_at(url, config))
             except EngineUnusable as error:
                 raise why_unusable(link, docker) from error
-            yield Host(config, transport, DockerRuntime(transport, engine), layout)
+            with _told_apart(link):
+                yield Host(config, transport, DockerRuntime(transport, engine), layout)
+
+
+@contextmanager
+def _told_apart(link: Link) -> Iterator[None]:
+    """What fails because the link is down says so, and blames no engine and no build."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except (RequestException, DockerException, BuildFailed, CommandFailed, HostRefused) as error:
+        if link.alive:
+            raise
+        raise link.down("") from error
 
 
 def _in_home(path: Path, home: Path) -> Path:

@@ -167,7 +167,8 @@ class Link:
         reason = f"nothing heard for {silent:.0f} s" if silent >= PROBE_SECONDS else why
         return HostUnreachable(
             f"{self.route.name}: the link is down ({reason or 'closed by the host'})",
-            hint="what runs there goes on; `remote ps --host` finds it when the link is back",
+            hint="when it is back, start it again: what was sent is kept; what runs there goes on "
+            "(remote ps)",
         )
 
     def _drain(

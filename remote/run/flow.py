@@ -57,6 +57,6 @@ def _launched(host: Host, request: RunRequest, reservation: Reserved, steps: Ste
     refuse_missing_imports(request.notebook, placed.modules, request.project.notebooks)
     with steps.step("stage") as say:
         staged = stage(host, request.parameters, say)
-    with steps.step("launch", reservation.claim.id):
+    with way_back(host, reservation.claim.id), steps.step("launch", reservation.claim.id):
         timings = dict(steps.timings)
         return launch(host, request, reservation, placed, staged, git, timings)

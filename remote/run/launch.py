@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from remote.config import state_dir
-from remote.errors import DiskTooSmall, HostRefused, IntegrityFailure
+from remote.errors import DiskTooSmall, HostRefused, HostUnreachable, IntegrityFailure
 from remote.hosts.connect import Host
 from remote.hosts.identity import ProcessIdentity, identify
 from remote.hosts.local import LocalTransport
@@ -69,9 +69,13 @@ def reserved(host: Host, request: RunRequest, clock: Clock) -> Iterator[Reserved
     try:
         yield reservation
     except BaseException:
-        host.runtime.remove(reservation.directory)
-        host.transport.remove(reservation.directory)
-        _give_back(reservation.claim)
+        try:
+            host.runtime.remove(reservation.directory)
+            host.transport.remove(reservation.directory)
+        except HostUnreachable:
+            pass  # swept when the next run starts there; if it was launched, it goes on
+        finally:
+            _give_back(reservation.claim)
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from dataclasses import replace
@@ -11,12 +12,13 @@ import pytest
 
 from remote.errors import EngineUnusable, HostUnreachable
 from remote.hosts.connect import connect
-from remote.model import Project, RunState
+from remote.model import Message, Project, RunState, StepDetail, StepStarted
 from remote.run import flow, runs
 from tests.contract.cells import Cell, Heard, in_background, now, until, written
 from tests.contract.conftest import open_cell
 from tests.lab.host import LabHost
 
+SENT = re.compile(r"data\.txt: (\d+) of 40 MB")
 pytestmark = [pytest.mark.integration, pytest.mark.ssh]
 
 
@@ -69,6 +71,65 @@ def test_a_link_that_goes_for_good_and_a_run_that_does_not(
         sealed = runs.attach(host, run.id, results, Heard(), clock=now)
     assert sealed.outcome.state is RunState.SUCCEEDED
     assert set(written(sealed.path)) == {"started", "go", "ended"}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_link_that_is_cut_while_an_input_is_sent(
+    ssh_cell: Cell, lab_host: LabHost, tmp_path: Path
+) -> None:
+    """One clear error, no claim, nothing under its final name; the same command then goes on."""
+    path = tmp_path / "data.txt"
+    path.write_bytes(b"0123456789" * 4_000_000)
+    heard = Heard()
+    request = ssh_cell.request("reads", data=path)
+    with lab_host.shaped("50mbit"):
+        join = in_background(lambda: flow.execute(request, heard, clock=now))
+        until(lambda: max(_megabytes(heard), default=0) > 12, "nothing is sent")
+        with lab_host.link_cut(), pytest.raises(HostUnreachable, match="the link is down"):
+            join()
+    results = ssh_cell.project.root / "results"
+    assert not list((results / ".incoming").glob("reads_*"))
+    with connect(ssh_cell.config) as host:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert digest not in host.transport.names(host.layout.inputs)
+    again = Heard()
+    sealed = ssh_cell.run("reads", again, data=path)
+    assert sealed.outcome.state is RunState.SUCCEEDED
+    assert _megabytes(again)[0] > 3, "it began anew"
+    with connect(ssh_cell.config) as host:  # the id is swept once its controller has ended
+        assert not [run.id for run in runs.list_runs(host) if "reads" in run.id]
+
+
+def _megabytes(heard: Heard) -> list[int]:
+    """What staging said that the host has, one time after the other."""
+    details = [message for message in heard.messages if isinstance(message, StepDetail)]
+    found = [SENT.match(one.detail) for one in details if one.step == "stage"]
+    return [int(match[1]) for match in found if match]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_link_that_is_cut_while_the_image_is_built(
+    ssh_cell: Cell, lab_host: LabHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link is blamed, not the build."""
+    heard = Heard()
+    notebook = ssh_cell.project.notebooks / "writes.ipynb"
+    notebook.write_text(notebook.read_text().replace("wrote", "wrote "))  # another image
+    request = ssh_cell.request("writes")
+    cut = lab_host.link_cut()
+
+    def listener(message: Message) -> None:
+        heard(message)
+        if isinstance(message, StepStarted) and message.step == "build":
+            cut.__enter__()
+
+    try:
+        with pytest.raises(HostUnreachable, match="the link is down"):
+            flow.execute(request, listener, clock=now)
+    finally:
+        cut.__exit__(None, None, None)
+    assert not list((ssh_cell.project.root / "results" / ".incoming").glob("writes_*"))
+    assert ssh_cell.run("writes").outcome.state is RunState.SUCCEEDED
 
 
 @pytest.mark.slow
