@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,17 @@ pytestmark = [pytest.mark.integration, pytest.mark.ssh]
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def swept(ssh_cell: Cell) -> Iterator[None]:
+    """Ids that a cut link left on the host go with their controller, which is this process."""
+    yield
+    with connect(ssh_cell.config) as host:
+        for name in host.transport.names(host.layout.runs):
+            if host.transport.read(host.layout.run(name) / "run.json") is None:
+                host.transport.remove(host.layout.run(name))
+
+
+@pytest.fixture
+def impatient(swept: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead link is noticed sooner than people would like."""
     monkeypatch.setattr("remote.hosts.link.PROBE_SECONDS", 0.5)
     monkeypatch.setattr("remote.hosts.link.SILENCE_SECONDS", 3)
@@ -96,7 +107,7 @@ def test_a_link_that_is_cut_while_an_input_is_sent(
     sealed = ssh_cell.run("reads", again, data=path)
     assert sealed.outcome.state is RunState.SUCCEEDED
     assert _megabytes(again)[0] > 3, "it began anew"
-    with connect(ssh_cell.config) as host:  # the id is swept once its controller has ended
+    with connect(ssh_cell.config) as host:
         assert not [run.id for run in runs.list_runs(host) if "reads" in run.id]
 
 
@@ -114,7 +125,8 @@ def test_a_link_that_is_cut_while_the_image_is_built(
     """The link is blamed, not the build."""
     heard = Heard()
     notebook = ssh_cell.project.notebooks / "writes.ipynb"
-    notebook.write_text(notebook.read_text().replace("wrote", "wrote "))  # another image
+    original = notebook.read_text()
+    notebook.write_text(original.replace("wrote", "wrote "))  # another image
     request = ssh_cell.request("writes")
     cut = lab_host.link_cut()
 
@@ -128,6 +140,7 @@ def test_a_link_that_is_cut_while_the_image_is_built(
             flow.execute(request, listener, clock=now)
     finally:
         cut.__exit__(None, None, None)
+        notebook.write_text(original)
     assert not list((ssh_cell.project.root / "results" / ".incoming").glob("writes_*"))
     assert ssh_cell.run("writes").outcome.state is RunState.SUCCEEDED
 
