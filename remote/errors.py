@@ -161,6 +161,18 @@ class ResumeRefused(WorkhorseError):
     exit_code = 20
 
 
+class HostKeyRefused(WorkhorseError):
+    """A server's host key is unknown, changed or revoked; nothing was sent to it."""
+
+    exit_code = 21
+
+
+class LoginRefused(WorkhorseError):
+    """The host answered and does not let this user in."""
+
+    exit_code = 22
+
+
 class InternalError(WorkhorseError):
     """A defect in Workhorse; the hint names the log file."""
 

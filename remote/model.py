@@ -71,6 +71,11 @@ class HostConfig:
     base_image: str = "python:3.11-slim"
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def argument(self) -> str:
+        """What a later command needs to find this host again: ` --host NAME`, or nothing."""
+        return f" --host {self.name}" if self.transport == "ssh" else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Project:

@@ -6,8 +6,9 @@
 #   ./scripts/test.sh slow       the long tier
 #   ./scripts/test.sh tests/unit/results -k seal      any of pytest's own arguments
 #
-# On Debian as root it brings its own Docker Engine and base image. Elsewhere the tests that need
-# an engine run if one answers, and otherwise skip and say so; with CI=true a skip there fails.
+# On Debian as root it brings its own Docker Engine, base image and what second hosts are made of.
+# Elsewhere the tests that need an engine run if one answers, those that need a second host run as
+# root on Linux, and otherwise they skip and say so; with CI=true a skip there fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -25,6 +26,7 @@ lint() {
 engine() {
   if [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then
     bash tests/lab/engine.sh up
+    bash tests/lab/engine.sh lab
   fi
 }
 

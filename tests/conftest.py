@@ -11,10 +11,15 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
+pytest_plugins = ("tests.lab.fixtures",)
+
 # Taken before any test can change HOME.
 FORBIDDEN = tuple(
-    os.fspath(path) + os.sep for path in (Path.home() / ".workhorse", ROOT / "results")
+    os.fspath(path) + os.sep
+    for path in (Path.home() / ".workhorse", Path.home() / ".ssh", ROOT / "results")
 )
+# Of these tiers nothing may be left out where CI=true.
+WHOLE_IN_CI = ("docker", "ssh")
 WRITES = frozenset(
     {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
 )
@@ -26,7 +31,7 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "workhorse")
 
 
 class TouchedRealFiles(AssertionError):
-    """A test went for the user's own state or results."""
+    """A test went for the user's own state, keys or results."""
 
 
 def _guard(event: str, arguments: tuple[object, ...]) -> None:
@@ -73,10 +78,11 @@ def shared_data() -> Path:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where CI=true, a test of the docker tier that skips has failed."""
+    """Where CI=true, a test of the docker or ssh tier that skips has failed."""
     report = yield
     skipped = report.skipped and not hasattr(report, "wasxfail")
-    if skipped and os.environ.get("CI") == "true" and item.get_closest_marker("docker"):
+    whole = any(item.get_closest_marker(tier) for tier in WHOLE_IN_CI)
+    if skipped and whole and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, which CI does not allow: {report.longrepr}"
     return report

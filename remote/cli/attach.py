@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from remote.cli.options import json_option, project, run_argument
+from remote.cli.options import host_option, json_option, places, project, run_argument
 
 
 @click.command()
 @run_argument
+@host_option
 @json_option
-def attach(run: str, as_json: bool) -> int:
+def attach(run: str, host: str | None, as_json: bool) -> int:
     """Watch RUN until it ends, then collect and seal it.
 
     A run that is sealed already gives its folder at once.
@@ -23,4 +24,9 @@ def attach(run: str, as_json: bool) -> int:
     from remote.run import here
 
     root = project().root / "results"
-    return watched(lambda listener: here.attach(run, root, listener, clock=now), as_json=as_json)
+    where = places(host)
+    return watched(
+        lambda listener: here.attach(run, root, listener, clock=now, places=where),
+        as_json=as_json,
+        host=where.named,
+    )

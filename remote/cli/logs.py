@@ -6,13 +6,14 @@ import sys
 
 import click
 
-from remote.cli.options import run_argument
+from remote.cli.options import host_option, places, run_argument
 
 
 @click.command()
 @run_argument
+@host_option
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
-def logs(run: str, follow: bool) -> None:
+def logs(run: str, host: str | None, follow: bool) -> None:
     """Print RUN's kernel.log, as the kernel wrote it.
 
     A run that was sealed keeps it as kernel.log in its result folder.
@@ -23,6 +24,6 @@ def logs(run: str, follow: bool) -> None:
     """
     from remote.run import here
 
-    for piece in here.log(run, follow=follow):
+    for piece in here.log(run, follow=follow, places=places(host)):
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()

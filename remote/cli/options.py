@@ -8,12 +8,16 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from remote.errors import WorkhorseError
 from remote.model import Project
+
+if TYPE_CHECKING:
+    from remote.run.here import Places
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -41,6 +45,53 @@ def _complete_run(
     runs = state_dir() / "runs"
     names = sorted(path.name for path in runs.iterdir()) if runs.is_dir() else []
     return [CompletionItem(name) for name in reversed(names) if name.startswith(incomplete)]
+
+
+def complete_host(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The names that a host can have here."""
+    from remote.config import load
+    from remote.hosts.select import BUILT_IN
+
+    try:
+        names = [*load(project().root).hosts, *BUILT_IN]
+    except WorkhorseError:
+        names = list(BUILT_IN)
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+host_option: Decorator = click.option(
+    "--host",
+    metavar="NAME",
+    shell_complete=complete_host,
+    help="The host that has the run: a name from configs/hosts.yaml, or user@host. "
+    "By default this machine, then every host of configs/hosts.yaml.",
+)
+
+
+def places(name: str | None) -> Places:
+    """Where a command looks for runs.
+
+    Raises:
+        UsageError: no host has that name.
+    """
+    from remote.config import load
+    from remote.hosts.select import choose, is_this_machine
+    from remote.run.here import Places
+
+    config = load(project().root)
+    if name is None:
+        others = [host for host in config.hosts.values() if host.transport == "ssh"]
+        return Places(others=tuple(others))
+    if is_this_machine(config, name):
+        return Places()
+    return Places(this_machine=False, others=(choose(config, name),))
+
+
+def cannot_ask(error: WorkhorseError) -> None:
+    """Say that a host could not be asked; it hides no other."""
+    click.echo(f"not asked: {error.problem}", err=True)
 
 
 run_argument: Decorator = click.argument("run", shell_complete=_complete_run)

@@ -7,13 +7,14 @@ from datetime import datetime
 
 import click
 
-from remote.cli.options import json_option
+from remote.cli.options import cannot_ask, host_option, json_option, places
 
 
 @click.command()
+@host_option
 @json_option
-def ps(as_json: bool) -> None:
-    """List the runs of this machine: under way, or ended and not collected yet.
+def ps(host: str | None, as_json: bool) -> None:
+    """List the runs that hosts have: under way, or ended and not collected yet.
 
     A run that was collected is listed by `remote results list`.
 
@@ -23,7 +24,7 @@ def ps(as_json: bool) -> None:
     """
     from remote.run.here import list_runs
 
-    found = list_runs()
+    found = list_runs(places(host), cannot_ask)
     if as_json:
         rows = [
             {
@@ -43,4 +44,4 @@ def ps(as_json: bool) -> None:
         click.echo("no runs here; what was collected: remote results list", err=True)
     for run in found:
         started = datetime.fromisoformat(run.created_at).astimezone()
-        click.echo(f"{run.id}  {run.state.value:<13}  {started:%Y-%m-%d %H:%M:%S}  {run.runtime}")
+        click.echo(f"{run.id}  {run.state.value:<13}  {started:%Y-%m-%d %H:%M:%S}  {run.host}")

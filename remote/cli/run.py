@@ -7,26 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from remote.cli.options import Size, json_option, project
+from remote.cli.options import Size, complete_host, json_option, project
 
 if TYPE_CHECKING:
     from remote.model import HostConfig, RunRequest
-
-
-def _complete_host(
-    _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from remote.config import load
-    from remote.errors import WorkhorseError
-    from remote.hosts.select import BUILT_IN
-
-    try:
-        names = [*load(project().root).hosts, *BUILT_IN]
-    except WorkhorseError:
-        names = list(BUILT_IN)
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 @click.command()
@@ -34,8 +19,8 @@ def _complete_host(
 @click.option(
     "--host",
     metavar="NAME",
-    shell_complete=_complete_host,
-    help="Where to run: a name from configs/hosts.yaml, local+docker, local+process. "
+    shell_complete=complete_host,
+    help="Where to run: a name from configs/hosts.yaml, user@host, local+docker, local+process. "
     "By default the config's default_host, else this machine.",
 )
 @click.option(
@@ -105,7 +90,9 @@ def run(
     from remote.cli.watching import now
     from remote.run.flow import execute
 
-    return watched(lambda listener: execute(asked, listener, clock=now), as_json=as_json)
+    return watched(
+        lambda listener: execute(asked, listener, clock=now), as_json=as_json, host=chosen
+    )
 
 
 def where_and_why(request: RunRequest) -> str:
@@ -142,7 +129,7 @@ def _detach(request: RunRequest, *, as_json: bool) -> int:
 
     with display() as listener, connect(request.host) as host:
         launched = start(host, request, listener, now)
-    for line in (f"{launched.id} is under way", *how_to_return(launched.id)):
+    for line in (f"{launched.id} is under way", *how_to_return(launched.id, request.host)):
         click.echo(line, err=True)
     click.echo(json.dumps({"id": launched.id}) if as_json else launched.id)
     return 0

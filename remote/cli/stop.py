@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from remote.cli.options import command, run_argument
+from remote.cli.options import command, host_option, places, run_argument
 
 
 @click.command()
 @run_argument
-def stop(run: str) -> None:
+@host_option
+def stop(run: str, host: str | None) -> None:
     """Stop RUN: it saves its notebook and writes its outcome, within seconds.
 
     What it has written is kept; `remote collect RUN` seals it under results/.failed/.
@@ -21,5 +22,7 @@ def stop(run: str) -> None:
     from remote.cli.watching import now
     from remote.run import here
 
-    state = here.stop(run, clock=now)
-    click.echo(f"{run} is {state.value}; its result: {command()} collect {run}", err=True)
+    where = places(host)
+    state = here.stop(run, clock=now, places=where)
+    there = where.named.argument if where.named else ""
+    click.echo(f"{run} is {state.value}; its result: {command()} collect {run}{there}", err=True)

@@ -14,7 +14,7 @@ from remote.cli import ending
 from remote.cli.edge import INTERRUPTED_BY_USER
 from remote.cli.options import command
 from remote.cli.view import View
-from remote.model import Listener, SealedRun
+from remote.model import HostConfig, Listener, SealedRun
 
 if TYPE_CHECKING:
     from remote.cli.live import LiveDisplay
@@ -41,7 +41,9 @@ def display() -> LiveDisplay | PlainDisplay:
     return PlainDisplay()
 
 
-def watched(action: Callable[[Listener], SealedRun], *, as_json: bool) -> int:
+def watched(
+    action: Callable[[Listener], SealedRun], *, as_json: bool, host: HostConfig | None = None
+) -> int:
     """Do `action` under a display and say how the run ended; returns the exit code.
 
     Ctrl-C leaves a run that is under way alone, and says how to come back to it.
@@ -51,7 +53,7 @@ def watched(action: Callable[[Listener], SealedRun], *, as_json: bool) -> int:
         with shown as listener:
             sealed = action(listener)
     except KeyboardInterrupt:
-        for line in _goes_on(shown.view):
+        for line in _goes_on(shown.view, host):
             click.echo(line, err=True)
         return INTERRUPTED_BY_USER
     tell(sealed, as_json=as_json)
@@ -65,17 +67,20 @@ def tell(sealed: SealedRun, *, as_json: bool) -> None:
     click.echo(json.dumps(ending.as_json(sealed)) if as_json else str(sealed.path))
 
 
-def how_to_return(run_id: str) -> list[str]:
+def how_to_return(run_id: str, host: HostConfig | None = None) -> list[str]:
     """The commands for a run that goes on without us."""
+    there = host.argument if host else ""
     return [
-        f"  watch it, and get its result:  {command()} attach {run_id}",
-        f"  end it:                        {command()} stop {run_id}",
+        f"  watch it, and get its result:  {command()} attach {run_id}{there}",
+        f"  end it:                        {command()} stop {run_id}{there}",
     ]
 
 
-def _goes_on(view: View) -> list[str]:
+def _goes_on(view: View, host: HostConfig | None) -> list[str]:
     if view.run_id is None:
         return ["", "interrupted before the run was started; nothing is left of it"]
     if view.run_ended:
-        return ["", f"{view.run_id} has ended; its result: {command()} collect {view.run_id}"]
-    return ["", f"{view.run_id} goes on without you", *how_to_return(view.run_id)]
+        there = host.argument if host else ""
+        collecting = f"{command()} collect {view.run_id}{there}"
+        return ["", f"{view.run_id} has ended; its result: {collecting}"]
+    return ["", f"{view.run_id} goes on without you", *how_to_return(view.run_id, host)]

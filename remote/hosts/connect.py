@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from remote.config import environment
-from remote.errors import HostRefused
+from remote.errors import BuildFailed, EngineUnusable, HostRefused
+from remote.hosts.command import CommandFailed
 from remote.hosts.layout import StateLayout
 from remote.hosts.local import LocalTransport
 from remote.hosts.process import ProcessRuntime
 from remote.hosts.runtime import Runtime
+from remote.hosts.transport import Transport
 from remote.model import HostConfig
+
+if TYPE_CHECKING:
+    from remote.hosts.link import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +28,13 @@ class Host:
     """An open host."""
 
     config: HostConfig
-    transport: LocalTransport
+    transport: Transport
     runtime: Runtime
     layout: StateLayout
+
+    def results_seen(self, results_root: Path) -> Path:
+        """What a run on this host sees as the results directory: of another machine's, nothing."""
+        return results_root.resolve() if self.transport.kind == "local" else self.layout.results
 
 
 def import_docker() -> None:
@@ -47,13 +58,13 @@ def connect(config: HostConfig) -> Iterator[Host]:
 
     Raises:
         EngineUnusable: the docker runtime was chosen and no engine can be used.
-        HostRefused: this version does not know the transport.
+        HostKeyRefused, HostUnreachable, LoginRefused: see `link.open_link`.
+        HostRefused: this version does not know the cell.
     """
-    if config.transport != "local":
-        raise HostRefused(
-            f"host {config.name}: transport {config.transport!r} is not supported yet",
-            hint="use a local host",
-        )
+    if config.transport == "ssh":
+        with _over_ssh(config) as host:
+            yield host
+        return
     transport = LocalTransport()
     layout = StateLayout(config.state_dir)
     if config.runtime == "process":
@@ -65,3 +76,54 @@ def connect(config: HostConfig) -> Iterator[Host]:
 
     with open_engine(config, environment()) as engine:
         yield Host(config, transport, DockerRuntime(transport, engine), layout)
+
+
+@contextmanager
+def _over_ssh(config: HostConfig) -> Iterator[Host]:
+    if config.runtime == "process":
+        raise HostRefused(
+            f"host {config.name}: runs without a container are not supported over SSH yet",
+            hint="leave `runtime: process` out, or run it here: --host local+process",
+        )
+    import_docker()
+    from remote.hosts.destination import parse_destination
+    from remote.hosts.docker import DockerRuntime
+    from remote.hosts.engine import engine_at
+    from remote.hosts.forward import find_docker, forwarded, why_unusable
+    from remote.hosts.link import open_link
+    from remote.hosts.ssh import SshTransport
+    from remote.hosts.ssh_config import read_route
+
+    destination = parse_destination(config.destination or config.name)
+    agent = environment().get("SSH_AUTH_SOCK")
+    route = read_route(destination, Path.home(), agent)
+    with open_link(route) as link:
+        transport = SshTransport(link)
+        layout = StateLayout(_in_home(config.state_dir, transport.home))
+        docker = find_docker(link, config.docker_binary)
+        with forwarded(link, (docker, "system", "dial-stdio")) as url, ExitStack() as stack:
+            try:
+                engine = stack.enter_context(engine_at(url, config))
+            except EngineUnusable as error:
+                raise why_unusable(link, docker) from error
+            with _told_apart(link):
+                yield Host(config, transport, DockerRuntime(transport, engine), layout)
+
+
+@contextmanager
+def _told_apart(link: Link) -> Iterator[None]:
+    """What fails because the link is down says so, and blames no engine and no build."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except (RequestException, DockerException, BuildFailed, CommandFailed, HostRefused) as error:
+        if link.alive:
+            raise
+        raise link.down("") from error
+
+
+def _in_home(path: Path, home: Path) -> Path:
+    """`~/...` in a host's configuration is its user's home there."""
+    return home.joinpath(*path.parts[1:]) if path.parts[:1] == ("~",) else path

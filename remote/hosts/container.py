@@ -110,10 +110,7 @@ def mounts(plan: LaunchPlan) -> list[Mapping[str, Any]]:
         _bind(plan.directory / "output", PLACES.output),
         _bind(plan.cache, PLACES.cache),
         _bind(plan.results_root, RESULTS, read_only=True),
-        *(
-            _bind(item.path_on_host.resolve(), item.path_in_run, read_only=True)
-            for item in plan.inputs
-        ),
+        *(_bind(item.path_on_host, item.path_in_run, read_only=True) for item in plan.inputs),
     ]
 
 

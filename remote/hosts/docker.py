@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,9 +26,9 @@ from remote.hosts.container import (
     path_in_container,
 )
 from remote.hosts.engine import Engine
-from remote.hosts.local import LocalTransport
 from remote.hosts.process import memory_too_small
 from remote.hosts.runtime import STOP_GRACE_SECONDS, LaunchPlan, Places, Status
+from remote.hosts.transport import FileStatus, HostUser, Transport
 from remote.model import Limits, StagedInput
 
 _LOG_LINES = 20
@@ -39,15 +38,16 @@ _GONE = Status(
 
 
 class DockerRuntime:
-    """Runs as containers of this machine's engine."""
+    """Runs as containers of a host's engine."""
 
-    def __init__(self, transport: LocalTransport, engine: Engine) -> None:
+    def __init__(self, transport: Transport, engine: Engine) -> None:
         self._transport = transport
         self.engine = engine
 
     @property
     def user(self) -> ContainerUser:
-        return container_user(os.getuid(), os.getgid(), rootless=self.engine.facts.rootless)
+        user = self._transport.user
+        return container_user(user.uid, user.gid, rootless=self.engine.facts.rootless)
 
     def places(self, directory: Path, cache: Path) -> Places:  # noqa: ARG002 - its own places
         return PLACES
@@ -69,11 +69,13 @@ class DockerRuntime:
     def prepare(self, plan: LaunchPlan) -> None:
         """Directories that the run writes to belong to its user."""
         for item in plan.inputs:
-            _refuse_unreadable(item, self.user)
+            _refuse_unreadable(item, self._transport.status(item.path_on_host), self.user)
+        self._transport.make_directory(plan.results_root)
+        given_away = self._transport.user.uid == 0 and not self.engine.facts.rootless
         for directory in (plan.directory, plan.directory / "output", plan.cache):
             self._transport.make_directory(directory)
-            if os.getuid() == 0 and not self.engine.facts.rootless:
-                os.chown(directory, self.user.uid, self.user.gid)
+            if given_away:
+                self._transport.give_to(directory, HostUser(self.user.uid, self.user.gid))
 
     def start(self, plan: LaunchPlan) -> None:
         spec = container_spec(plan, plan.limits, self.user)
@@ -151,14 +153,18 @@ def _last_lines(container: Container) -> str:
     return ""
 
 
-def _refuse_unreadable(item: StagedInput, user: ContainerUser) -> None:
-    status = item.path_on_host.stat()
+def _refuse_unreadable(item: StagedInput, status: FileStatus | None, user: ContainerUser) -> None:
+    if status is None:
+        raise InputUnusable(
+            f"-p {item.parameter}: {item.path_on_host} has gone",
+            hint="it was there a moment ago; start the run again",
+        )
     bit = stat.S_IROTH
-    if status.st_uid == user.uid:
+    if status.uid == user.uid:
         bit = stat.S_IRUSR
-    elif status.st_gid == user.gid:
+    elif status.gid == user.gid:
         bit = stat.S_IRGRP
-    if user.uid != 0 and not status.st_mode & bit:
+    if user.uid != 0 and not status.mode & bit:
         raise InputUnusable(
             f"-p {item.parameter}: {item.path_on_host} cannot be read by the run's user ({user})",
             hint=f"chmod o+r {item.path_on_host}",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CALL_SECONDS = 30
 PING_SECONDS = 3
 _UNIX = "unix://"
+# What docker-py calls a socket, whatever its path.
+_DOCKER = "http+docker://"
 
 
 class Answer(StrEnum):
@@ -147,21 +149,49 @@ def open_engine(config: HostConfig, environment: Mapping[str, str]) -> Iterator[
     """
     found = find_engine(environment)
     refuse_unusable(found)
+    with engine_at(found.url, config) as engine:
+        yield engine
+
+
+@contextmanager
+def engine_at(url: str, config: HostConfig) -> Iterator[Engine]:
+    """Connect to the engine at a socket; the connection is closed at the end.
+
+    Raises:
+        EngineUnusable: it cannot be used.
+    """
     import docker
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
     try:
-        client = docker.DockerClient(base_url=found.url, timeout=CALL_SECONDS, version="auto")
+        client = docker.DockerClient(base_url=url, timeout=CALL_SECONDS, version="auto")
     except (DockerException, RequestException) as error:
         raise EngineUnusable(
-            f"host {config.name}: the Docker Engine at {found.url} cannot be used: {error}",
+            f"host {config.name}: the Docker Engine at {url} cannot be used: {error}",
             hint="`docker info` shows what is wrong with it",
         ) from error
+    client.api.adapters[_DOCKER].close()
+    client.api.mount(_DOCKER, _one_pool(url))
     try:
-        yield Engine(client, found.url, facts_of(client.info()))
+        yield Engine(client, url, facts_of(client.info()))
     finally:
         client.close()
+
+
+def _one_pool(url: str) -> Any:
+    """docker-py's way to a socket, with its connections used again.
+
+    Its own keeps up to 25 open, one for each path that was ever asked for. Over a link each is
+    a command on the host, of which an SSH server allows ten.
+    """
+    from docker.transport import UnixHTTPAdapter
+
+    class OnePool(UnixHTTPAdapter):  # type: ignore[misc]  # untyped
+        def get_connection(self, url: str, proxies: object = None) -> Any:  # noqa: ARG002
+            return super().get_connection(f"{_DOCKER}localhost")
+
+    return OnePool(url.replace(_UNIX, "http+unix://"), CALL_SECONDS, pool_connections=1)
 
 
 def facts_of(info: Mapping[str, Any]) -> EngineFacts:

@@ -32,6 +32,19 @@ class StateLayout:
     def cache(self) -> Path:
         return self.root / "cache"
 
+    @property
+    def results(self) -> Path:
+        """Of a host that is not the controller: what its runs see as results. Empty."""
+        return self.root / "results"
+
+    @property
+    def inputs(self) -> Path:
+        return self.root / "inputs"
+
+    def input(self, sha256: str, name: str) -> Path:
+        """A staged input, under the name that it has for its user."""
+        return self.inputs / sha256 / name
+
     def run(self, run_id: str) -> Path:
         return self.runs / run_id
 

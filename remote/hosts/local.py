@@ -9,17 +9,25 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from remote.hosts.command import Completed, run
+from remote.hosts.transport import FileStatus, HostUser
+from remote.model import TransportKind
+from remote.results.files import LocalRunFiles
 
 
 class LocalTransport:
     """Commands and files of this machine. Paths are absolute."""
 
-    kind = "local"
+    kind: TransportKind = "local"
+
+    @property
+    def user(self) -> HostUser:
+        return HostUser(os.getuid(), os.getgid())
 
     def run(self, argv: Sequence[str], *, timeout: float, check: bool = True) -> Completed:
         """Run a command on the host.
@@ -38,6 +46,24 @@ class LocalTransport:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=0o700, exist_ok=not exclusive)
 
+    def give_to(self, path: Path, user: HostUser) -> None:
+        """Change a file's owner; only root may."""
+        os.chown(path, user.uid, user.gid)
+
+    def status(self, path: Path) -> FileStatus | None:
+        """What is known of a file; None where it is not there."""
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        return FileStatus(
+            found.st_mode, found.st_uid, found.st_gid, found.st_size, int(found.st_mtime)
+        )
+
+    def files(self, directory: Path) -> LocalRunFiles:
+        """What is to be collected of a run's directory."""
+        return LocalRunFiles(directory)
+
     def write(self, path: Path, data: bytes) -> None:
         """Write a whole file; a reader sees the old content or all of the new."""
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -52,6 +78,9 @@ class LocalTransport:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
+            return None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
             return None
         with os.fdopen(descriptor, "rb") as file:
             file.seek(offset)

@@ -11,8 +11,10 @@ from pathlib import Path
 from remote.config import Config, environment, state_dir
 from remote.errors import EngineUnusable, UsageError
 from remote.hosts.command import CommandFailed, run
+from remote.hosts.destination import parse_destination
 from remote.hosts.docker_cli import DockerCli, docker_cli
 from remote.hosts.engine import Answer, Socket, find_engine, refuse_unusable
+from remote.hosts.ssh_config import ssh_hosts
 from remote.model import HostConfig, RuntimeKind
 from remote.schema import nearest
 
@@ -59,12 +61,22 @@ def choose(config: Config, host_argument: str | None = None) -> HostConfig:
         return _embedded(config, reason)
     if name in BUILT_IN:
         return _checked(local_host(BUILT_IN[name] or "process", reason, name))
-    if "@" in name:
+    aliases = ssh_hosts(Path.home())
+    if "@" in name or name in aliases:
         return _destination(name, reason)
+    parse_destination(name)  # says so where it could not even be one
     raise UsageError(
-        f'no host is called "{name}"{nearest(name, [*config.hosts, *BUILT_IN])}',
-        hint=f"hosts are named in {config.path}; {', '.join(BUILT_IN)} are always there",
+        f'no host is called "{name}"{nearest(name, [*config.hosts, *BUILT_IN, *aliases])}',
+        hint=f"hosts are named in {config.path}; {', '.join(BUILT_IN)} are always there; "
+        "user@host needs no name, nor does a Host of ~/.ssh/config",
     )
+
+
+def is_this_machine(config: Config, name: str) -> bool:
+    """Whether a name, if it is one, means this machine."""
+    if name in config.hosts:
+        return config.hosts[name].transport == "local"
+    return name in BUILT_IN
 
 
 def local_host(runtime: RuntimeKind, reason: str, name: str = LOCAL) -> HostConfig:
@@ -73,6 +85,7 @@ def local_host(runtime: RuntimeKind, reason: str, name: str = LOCAL) -> HostConf
 
 
 def _destination(name: str, reason: str) -> HostConfig:
+    parse_destination(name)
     return HostConfig(name, "ssh", "docker", reason, Path("~/.workhorse"), destination=name)
 
 

@@ -27,7 +27,7 @@ from remote.hosts.docker import DockerRuntime
 from remote.hosts.docker_cli import DockerCli, docker_cli
 from remote.hosts.environment import BUILD_SECONDS, INVENTORY, NO_SPACE
 from remote.hosts.select import LOCK_LABEL
-from remote.image.code import place_code
+from remote.image.code import copy_code
 from remote.image.digests import NOTEBOOKS, PACKAGE
 from remote.model import CodeDigests, PlacedImage, Project
 
@@ -38,7 +38,6 @@ PULL_SECONDS = 600
 KEPT_RUN_IMAGES = 10
 _RUN_TAG = re.compile("workhorse:[0-9a-f]{16}")
 _INVENTORY_SECONDS = 120
-_BYTECODE = shutil.ignore_patterns("__pycache__")
 _STEP = re.compile(r"^#\d+ (?:[\d.]+ )?")
 
 
@@ -94,7 +93,6 @@ def build_image(
         host.layout.root / "locks" / f"{names.environment.replace(':', '-')}.lock",
         lambda: on_detail("another run is building this image"),
     ):
-        place_code(host, project, digests)
         environment_id = builder.environment(names, digests)
         run_id = builder.run_image(names, digests)
         modules = builder.modules(environment_id)
@@ -143,13 +141,8 @@ class ImageBuilder:
             "ENVIRONMENT": names.environment,
         }
         with self._cli() as cli, _context(self._project) as context:
-            layout = self._host.layout
-            for tree, name in (
-                (layout.package(digests), PACKAGE),
-                (layout.notebooks(digests), NOTEBOOKS),
-            ):
-                # Without the bytecode that runs on the process runtime leave there.
-                shutil.copytree(tree / name, context / name, ignore=_BYTECODE)
+            copy_code(self._project.root / PACKAGE, context / PACKAGE, digests.package)
+            copy_code(self._project.notebooks, context / NOTEBOOKS, digests.notebooks)
             self._build(cli, build_argv(cli.binary, context, names.run, arguments))
         self._forget_old()
         return self._built(names.run)
@@ -195,10 +188,14 @@ class ImageBuilder:
         except CommandFailed as error:
             last = error.completed.text.splitlines()[-1:] or ["no answer"]
             raise BaseImageUnavailable(
-                f"the base image {base} is not on this machine and cannot be pulled: {last[0]}",
-                hint=f"check the network, `docker pull {base}`, or `base_image` in "
+                f"the base image {base} is not on {self._where} and cannot be pulled: {last[0]}",
+                hint=f"check the network, `docker pull {base}` there, or `base_image` in "
                 "configs/hosts.yaml; or run without docker: --host local+process",
             ) from error
+
+    @property
+    def _where(self) -> str:
+        return self._host.config.destination or "this machine"
 
     def _build(self, cli: DockerCli, argv: list[str]) -> None:
         def tell(line: str) -> None:
@@ -210,7 +207,7 @@ class ImageBuilder:
             text = error.completed.text
             if NO_SPACE in text.lower():
                 raise DiskTooSmall(
-                    "the disk of the Docker Engine is full",
+                    f"the disk of the Docker Engine of {self._where} is full",
                     hint="docker system df; docker system prune",
                 ) from error
             raise _build_failed(text) from error
@@ -233,7 +230,8 @@ class ImageBuilder:
     @contextmanager
     def _cli(self) -> Iterator[DockerCli]:
         search_path = environment().get("PATH", "")
-        named = self._host.config.docker_binary
+        local = self._host.transport.kind == "local"
+        named = self._host.config.docker_binary if local else None  # else it is the host's
         with docker_cli(self._engine.url, search_path, Path.home(), named) as cli:
             yield cli
 

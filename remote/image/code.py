@@ -29,17 +29,26 @@ def _place(host: Host, source: Path, final: Path, name: str, digest: str) -> Non
         building = final.with_name(f".{final.name}.building")
         host.transport.remove(building)
         (building / name).mkdir(parents=True)
-        for path in code_files(source):
-            target = building / name / path.relative_to(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-            target.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
-            os.utime(target, (0, 0))
-        for folder in (building / name, *(building / name).rglob("*/")):
-            if folder.is_dir():
-                folder.chmod(0o755)
-        _refuse_changed(source, tree_digest(building / name), digest)
+        copy_code(source, building / name, digest)
         building.rename(final)
+
+
+def copy_code(source: Path, target: Path, digest: str) -> None:
+    """Copy a tree with fixed modes and times.
+
+    Raises:
+        IntegrityFailure: it is not the tree that was digested.
+    """
+    for path in code_files(source):
+        copied = target / path.relative_to(source)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copied)
+        copied.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+        os.utime(copied, (0, 0))
+    for folder in (target, *target.rglob("*/")):
+        if folder.is_dir():
+            folder.chmod(0o755)
+    _refuse_changed(source, tree_digest(target), digest)
 
 
 def _refuse_changed(source: Path, copied: str, digested: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from remote.hosts.connect import Host
 from remote.hosts.environment import ensure_environment
+from remote.hosts.local import LocalTransport
 from remote.image.code import place_code
 from remote.image.digests import code_digests
 from remote.model import PlacedImage, Project
@@ -25,6 +26,7 @@ def place(host: Host, project: Project, on_detail: OnDetail) -> PlacedImage:
         from remote.image.build import build_image
 
         return build_image(host, project, code_digests(project), on_detail)
+    assert isinstance(host.transport, LocalTransport)
     digests = code_digests(project)
     environment = ensure_environment(
         host.transport,

@@ -25,7 +25,7 @@ SYSTEM_FILES = (EXECUTED, KERNEL_LOG, EVENTS)
 # Appended to line by line: the bytes listed are whole, whatever follows them later.
 GROWING = frozenset({KERNEL_LOG, EVENTS})
 
-_DEEPEST = 64
+DEEPEST = 64
 
 
 class Kind(StrEnum):
@@ -38,7 +38,7 @@ class Kind(StrEnum):
     DEVICE = "a device"
     DIRECTORY = "a directory that cannot be listed"
     UNREADABLE = "something that cannot be looked at"
-    TOO_DEEP = f"a directory nested deeper than {_DEEPEST}"
+    TOO_DEEP = f"a directory nested deeper than {DEEPEST}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _look(directory: int, name: str, path: str, depth: int) -> Iterator[Entry]:
 
 
 def _descend(parent: int, name: str, path: str, depth: int) -> Iterator[Entry]:
-    if depth >= _DEEPEST:
+    if depth >= DEEPEST:
         yield Entry(path, Kind.TOO_DEEP)
         return
     try:

@@ -12,7 +12,6 @@ from remote.hosts.connect import Host
 from remote.model import Clock, Outcome, RunState, SealedRun
 from remote.results.claim import staging
 from remote.results.collect import collect
-from remote.results.files import LocalRunFiles
 from remote.results.ledger import folder_of
 from remote.results.names import FAILED, RUN_JSON
 from remote.results.recover import recover
@@ -118,7 +117,7 @@ def _collect_and_seal(
 ) -> SealedRun:
     with staging(run_id, str(spec["uuid"]), results_root) as incoming:
         with steps.step("collect") as say:
-            files = LocalRunFiles(host.layout.run(run_id))
+            files = host.transport.files(host.layout.run(run_id))
             collected = collect(files, incoming, progress=_in_megabytes(say))
         with steps.step("seal"):
             record = {

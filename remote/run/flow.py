@@ -9,9 +9,9 @@ from remote.run.check import refuse_missing_imports
 from remote.run.finish import finish
 from remote.run.launch import Reserved, check_disk, launch, reserved
 from remote.run.provenance import git_facts
-from remote.run.stage import stage
+from remote.run.stage import refuse_runs_as_inputs, stage
 from remote.run.steps import Steps
-from remote.run.watch import watch
+from remote.run.watch import watch, way_back
 
 
 def execute(request: RunRequest, listener: Listener, *, clock: Clock) -> SealedRun:
@@ -27,9 +27,10 @@ def execute(request: RunRequest, listener: Listener, *, clock: Clock) -> SealedR
     steps = Steps(listener)
     with connect(request.host) as host:
         run = _started(host, request, steps, clock)
-        with steps.step("run", run.id):
-            outcome = watch(host, run.directory, listener)
-        return finish(host, run.id, outcome, request.results_root, steps, clock)
+        with way_back(host, run.id):
+            with steps.step("run", run.id):
+                outcome = watch(host, run.directory, listener)
+            return finish(host, run.id, outcome, request.results_root, steps, clock)
 
 
 def start(host: Host, request: RunRequest, listener: Listener, clock: Clock) -> Run:
@@ -43,6 +44,7 @@ def start(host: Host, request: RunRequest, listener: Listener, clock: Clock) -> 
 
 def _started(host: Host, request: RunRequest, steps: Steps, clock: Clock) -> Run:
     check_disk(host, request.results_root)
+    refuse_runs_as_inputs(host, request.parameters)
     host.runtime.effective_limits(request.host.limits)
     with reserved(host, request, clock) as reservation:
         return _launched(host, request, reservation, steps)
@@ -55,6 +57,6 @@ def _launched(host: Host, request: RunRequest, reservation: Reserved, steps: Ste
     refuse_missing_imports(request.notebook, placed.modules, request.project.notebooks)
     with steps.step("stage") as say:
         staged = stage(host, request.parameters, say)
-    with steps.step("launch", reservation.claim.id):
+    with way_back(host, reservation.claim.id), steps.step("launch", reservation.claim.id):
         timings = dict(steps.timings)
         return launch(host, request, reservation, placed, staged, git, timings)

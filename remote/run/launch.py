@@ -10,10 +10,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
-from remote.errors import DiskTooSmall, HostRefused, IntegrityFailure
+from remote.config import state_dir
+from remote.errors import DiskTooSmall, HostRefused, HostUnreachable, IntegrityFailure
 from remote.hosts.connect import Host
 from remote.hosts.identity import ProcessIdentity, identify
+from remote.hosts.local import LocalTransport
 from remote.hosts.runtime import LaunchPlan
 from remote.model import Clock, PlacedImage, Run, RunRequest, Staged
 from remote.results import claim as claims
@@ -44,11 +47,16 @@ def check_disk(host: Host, results_root: Path, *, needed: int = RUN_BYTES) -> No
     """
     building = not host.transport.names(host.layout.environments)
     on_host = BUILD_BYTES if building and host.config.runtime == "process" else needed
-    for path, bytes_needed in ((host.config.state_dir, on_host), (results_root, needed)):
-        free = host.transport.free_bytes(path)
+    here = LocalTransport()
+    for transport, path, bytes_needed in (
+        (host.transport, host.layout.root, on_host),
+        (here, results_root, needed),
+    ):
+        free = transport.free_bytes(path)
         if free < bytes_needed:
+            where = f"{host.config.name}: " if transport.kind == "ssh" else ""
             raise DiskTooSmall(
-                f"{path}: {free / 2**30:.2f} GiB are free, a run needs "
+                f"{where}{path}: {free / 2**30:.2f} GiB are free, a run needs "
                 f"{bytes_needed / 2**30:.2f} GiB",
                 hint="free some disk there, and start the run again",
             )
@@ -61,9 +69,13 @@ def reserved(host: Host, request: RunRequest, clock: Clock) -> Iterator[Reserved
     try:
         yield reservation
     except BaseException:
-        host.runtime.remove(reservation.directory)
-        host.transport.remove(reservation.directory)
-        _give_back(reservation.claim)
+        try:
+            host.runtime.remove(reservation.directory)
+            host.transport.remove(reservation.directory)
+        except HostUnreachable:
+            pass  # swept when the next run starts there; if it was launched, it goes on
+        finally:
+            _give_back(reservation.claim)
         raise
 
 
@@ -118,7 +130,7 @@ def launch_plan(
         uuid=reservation.claim.uuid,
         placed=placed,
         directory=reservation.directory,
-        results_root=request.results_root.resolve(),
+        results_root=host.results_seen(request.results_root),
         cache=host.layout.kernel_cache(
             host.config.runtime, Path(placed.environment).name.rpartition(":")[2], placed.digests
         ),
@@ -153,12 +165,15 @@ def _reserve(host: Host, request: RunRequest, clock: Clock) -> Reserved:
 
 def sweep(host: Host) -> None:
     """Remove what controllers of this machine left that were killed before they launched."""
+    ours = machine_id()
     for run_id in host.transport.names(host.layout.runs):
         directory = host.layout.run(run_id)
         signed = host.transport.read(directory / _RESERVATION)
         if signed is None or host.transport.read(directory / RUN_JSON, limit=1) is not None:
             continue
         reservation = json.loads(signed)
+        if reservation.get("machine", ours) != ours:
+            continue  # another controller's; only that one can tell whether it still lives
         if ProcessIdentity.from_json(reservation["controller"]).alive():
             continue
         host.transport.remove(directory)
@@ -171,8 +186,26 @@ def _sign(host: Host, directory: Path, claim: claims.Claim) -> None:
     """Say whose reservation it is, until there is a run.json."""
     own = identify(os.getpid())
     assert own is not None
-    signed = {"controller": own.as_json(), "claim": str(claim.path.absolute()), "uuid": claim.uuid}
+    signed = {
+        "machine": machine_id(),
+        "controller": own.as_json(),
+        "claim": str(claim.path.absolute()),
+        "uuid": claim.uuid,
+    }
     host.transport.write(directory / _RESERVATION, json.dumps(signed).encode())
+
+
+def machine_id() -> str:
+    """A name of this controller's machine and user that outlives reboots; made at first use."""
+    path = state_dir() / "controller-id"
+    here = LocalTransport()
+    found = here.read(path)
+    if found is None:
+        here.make_directory(path.parent)
+        with here.lock(path.with_name(".controller-id.lock")):
+            found = here.read(path) or uuid4().hex.encode()
+            here.write(path, found)
+    return found.decode()
 
 
 def _give_back(claim: claims.Claim) -> None:

@@ -15,7 +15,7 @@ from remote.model import Clock, Listener, RunState, SealedRun
 from remote.run.ended import final_outcome, state_of
 from remote.run.finish import finish, read_spec, sealed_already
 from remote.run.steps import Steps
-from remote.run.watch import POLL_SECONDS, watch
+from remote.run.watch import POLL_SECONDS, watch, way_back
 
 LOGS = ("kernel.log", "events.jsonl")
 
@@ -81,10 +81,11 @@ def attach(
     if read_spec(host, run_id) is None:
         return sealed_already(run_id, results_root)
     steps = Steps(listener)
-    with steps.step("run", run_id):
-        outcome = watch(host, directory, listener)
-    del steps.timings["run"]  # only for how long this controller looked
-    return finish(host, run_id, outcome, results_root, steps, clock)
+    with way_back(host, run_id):
+        with steps.step("run", run_id):
+            outcome = watch(host, directory, listener)
+        del steps.timings["run"]  # only for how long this controller looked
+        return finish(host, run_id, outcome, results_root, steps, clock)
 
 
 def collect_run(
@@ -101,8 +102,9 @@ def collect_run(
             f"run {run_id} is still {run.state}",
             hint=f"wait for it: remote attach {run_id}; or end it: remote stop {run_id}",
         )
-    outcome = final_outcome(host, run.directory)
-    return finish(host, run_id, outcome, results_root, Steps(listener), clock)
+    with way_back(host, run_id):
+        outcome = final_outcome(host, run.directory)
+        return finish(host, run_id, outcome, results_root, Steps(listener), clock)
 
 
 def log(host: Host, run_id: str, *, follow: bool, name: str = "kernel.log") -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,19 @@ class Events:
                     yield record
 
 
+@contextmanager
+def way_back(host: Host, run_id: str) -> Iterator[None]:
+    """A link that goes down says how to come back to the run."""
+    try:
+        yield
+    except HostUnreachable as error:
+        raise HostUnreachable(
+            error.problem,
+            hint=f"run {run_id} is on its host and needs no link; when it is back: "
+            f"remote attach {run_id}{host.config.argument}",
+        ) from error
+
+
 def watch(host: Host, directory: Path, listener: Listener) -> Outcome:
     """Return the outcome once the run has ended, however it ended.
 
@@ -89,6 +103,7 @@ def _status(host: Host, directory: Path, listener: Listener) -> Status:
         try:
             return host.runtime.status(directory)
         except HostUnreachable as error:
+            host.transport.status(directory)  # a link that is down says so itself
             if time.monotonic() > limit:
                 raise
             if not told:

@@ -75,6 +75,15 @@ class Cell:
         """The same cell with other limits."""
         return replace(self, config=replace(self.config, limits=Limits(**limits)))  # type: ignore[arg-type]
 
+    def started(self, host: Host, directory: Path) -> None:
+        """Until the notebook says that it is under way."""
+        path = directory / "output" / "started"
+        until(lambda: host.transport.status(path) is not None, f"{path} is not there")
+
+    def go_on(self, host: Host, directory: Path) -> None:
+        """Let a waiting notebook go on."""
+        host.transport.run(["touch", str(directory / "output" / "go")], timeout=WAIT_SECONDS)
+
     def kill(self, host: Host, run: Run) -> None:
         """Take the run away without a word, as a crash does."""
         if self.runtime == "docker":
@@ -84,7 +93,7 @@ class Cell:
 
     def traces(self, host: Host, run: Run) -> list[str]:
         """What is left of a run beside its result: there is to be nothing."""
-        left = [str(run.directory)] if run.directory.exists() else []
+        left = [str(run.directory)] if host.transport.status(run.directory) else []
         if self.runtime == "docker":
             listed = _engine(host).client.containers.list(
                 all=True, filters={"label": f"workhorse.uuid={run.uuid}"}
@@ -107,11 +116,6 @@ def state_of_supervisor(run: Run) -> dict[str, dict[str, object]]:
         (run.directory / "supervisor.json").read_bytes()
     )
     return record
-
-
-def wait_for(path: Path, seconds: float = WAIT_SECONDS) -> None:
-    """Until a file is there."""
-    until(path.exists, f"{path} is not there", seconds)
 
 
 def until(condition: Callable[[], bool], otherwise: str, seconds: float = WAIT_SECONDS) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 from docker.errors import ImageNotFound
@@ -16,14 +17,15 @@ from remote.hosts.engine import Answer, find_engine, open_engine
 from remote.hosts.select import local_host
 from remote.image.build import tags
 from remote.image.digests import code_digests
-from remote.model import Project
+from remote.model import HostConfig, Project
 from tests.contract.cells import Cell
 from tests.contract.making import write_notebooks
+from tests.lab.host import LabHost
 
-# The SSH cells join here.
 CELLS = (
     pytest.param("local+process", id="local+process"),
     pytest.param("local+docker", id="local+docker", marks=pytest.mark.docker),
+    pytest.param("ssh+docker", id="ssh+docker", marks=pytest.mark.ssh),
 )
 
 
@@ -86,7 +88,24 @@ def open_cell(name: str, project: Project) -> Cell:
 @pytest.fixture(params=CELLS)
 def cell(request: pytest.FixtureRequest, contract_project: Project) -> Cell:
     """One cell after the other."""
+    if request.param == "ssh+docker":
+        return cast(Cell, request.getfixturevalue("ssh_cell"))
     return open_cell(request.param, contract_project)
+
+
+@pytest.fixture
+def ssh_cell(
+    lab_host: LabHost, contract_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Cell:
+    """The second host, as somebody has it in their ~/.ssh/config."""
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(mode=0o700, parents=True)
+    shutil.copyfile(lab_host.ssh_config, home / ".ssh" / "config")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    state = Path("~/.workhorse")
+    config = HostConfig("mini", "ssh", "docker", "a test", state, destination=lab_host.name)
+    return Cell(config, contract_project)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from remote.errors import BaseImageUnavailable, InputUnusable, MemoryTooSmall
 from remote.hosts.connect import connect
 from remote.model import RunState
 from remote.run import runs
-from tests.contract.cells import Cell, Heard, now, wait_for
+from tests.contract.cells import Cell, Heard, now
 
 pytestmark = [pytest.mark.integration, pytest.mark.docker]
 
@@ -60,7 +60,7 @@ def test_memory_limit_is_named(docker_cell: Cell) -> None:
 def test_a_container_that_is_removed_is_interrupted(docker_cell: Cell) -> None:
     with connect(docker_cell.config) as host:
         run = docker_cell.launch(host, "waits")
-        wait_for(run.directory / "output" / "started")
+        docker_cell.started(host, run.directory)
         host.runtime.remove(run.directory)
         results = docker_cell.project.root / "results"
         sealed = runs.attach(host, run.id, results, Heard(), clock=now)

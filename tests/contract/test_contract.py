@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from remote.errors import NotebookUnusable, UsageError
+from remote.errors import HostRefused, NotebookUnusable, UsageError
 from remote.hosts.connect import Host
 from remote.model import RunState
 from remote.results.verify import verify
 from remote.run import runs
 from remote.run.stop import stop
-from tests.contract.cells import Cell, Heard, in_background, now, until, wait_for, written
+from tests.contract.cells import Cell, Heard, in_background, now, until, written
 
 pytestmark = pytest.mark.integration
 
@@ -86,7 +87,7 @@ def test_nothing_is_left_after_the_seal(cell: Cell, host: Host) -> None:
 
 def test_stop_saves_and_says_cancelled(cell: Cell, host: Host) -> None:
     run = cell.launch(host, "waits")
-    wait_for(run.directory / "output" / "started")
+    cell.started(host, run.directory)
 
     assert stop(host, run.id, now) is RunState.CANCELLED
     sealed = runs.collect_run(host, run.id, _results(cell), Heard(), clock=now)
@@ -99,7 +100,7 @@ def test_stop_saves_and_says_cancelled(cell: Cell, host: Host) -> None:
 
 def test_stop_ends_what_does_not_listen(cell: Cell, host: Host) -> None:
     run = cell.launch(host, "stubborn")
-    wait_for(run.directory / "output" / "started")
+    cell.started(host, run.directory)
 
     assert stop(host, run.id, now) is RunState.CANCELLED
     sealed = runs.collect_run(host, run.id, _results(cell), Heard(), clock=now)
@@ -111,7 +112,7 @@ def test_stop_ends_what_does_not_listen(cell: Cell, host: Host) -> None:
 def test_gone_without_a_word_is_interrupted(cell: Cell, host: Host) -> None:
     run = cell.launch(host, "waits")
     join = in_background(lambda: runs.attach(host, run.id, _results(cell), Heard(), clock=now))
-    wait_for(run.directory / "output" / "started")
+    cell.started(host, run.directory)
     cell.kill(host, run)
 
     sealed = join()
@@ -123,27 +124,26 @@ def test_gone_without_a_word_is_interrupted(cell: Cell, host: Host) -> None:
 def test_the_run_outlives_its_controller(cell: Cell, host: Host) -> None:
     """A controller of its own process launches and is killed; this one finishes the run."""
     script = (
-        "import os, sys; from pathlib import Path; from remote.hosts.connect import connect;"
-        "from remote.hosts.select import local_host; from remote.model import Project;"
-        "from tests.contract.cells import Cell\n"
-        "cell = Cell(local_host(sys.argv[1], 'a test'), Project(Path(sys.argv[2])))\n"
+        "import os, pickle, sys; from remote.hosts.connect import connect\n"
+        "cell = pickle.loads(bytes.fromhex(sys.argv[1]))\n"
         "with connect(cell.config) as host:\n"
         "    run = cell.launch(host, 'waits')\n"
         "    print(run.id, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
     )
-    argv = [sys.executable, "-c", script, cell.runtime, str(cell.project.root)]
+    argv = [sys.executable, "-c", script, pickle.dumps(cell).hex()]
     root = Path(__file__).parents[2]
     controller = subprocess.run(argv, capture_output=True, text=True, cwd=root, check=False)
     assert controller.returncode == -9, controller.stderr
     run_id = controller.stdout.strip()
 
-    (run,) = [run for run in runs.list_runs(host) if run.id == run_id]
-    assert run.state is RunState.RUNNING
+    found = runs.find_run(host, run_id)
+    assert found.state is RunState.RUNNING
+    assert run_id in [one.id for one in runs.list_runs(host)]
     with pytest.raises(UsageError, match="still running"):
         runs.collect_run(host, run_id, _results(cell), Heard(), clock=now)
-    wait_for(run.directory / "output" / "started")
-    _go(run.directory)
+    cell.started(host, found.directory)
+    cell.go_on(host, found.directory)
     sealed = runs.attach(host, run_id, _results(cell), Heard(), clock=now)
     assert sealed.outcome.state is RunState.SUCCEEDED
     assert set(written(sealed.path)) == {"started", "go", "ended"}
@@ -155,8 +155,8 @@ def test_two_controllers_seal_once(cell: Cell, host: Host) -> None:
         in_background(lambda: runs.attach(host, run.id, _results(cell), Heard(), clock=now))
         for _ in range(3)
     ]
-    wait_for(run.directory / "output" / "started")
-    _go(run.directory)
+    cell.started(host, run.directory)
+    cell.go_on(host, run.directory)
 
     assert {join().path for join in attach} == {_results(cell) / run.id}
     lines = (_results(cell) / "ledger.jsonl").read_text().splitlines()
@@ -182,6 +182,10 @@ def test_input_is_seen_under_its_name(cell: Cell, tmp_path: Path) -> None:
 
 def test_earlier_results_are_beside_the_notebook(cell: Cell) -> None:
     first = cell.run("writes", text="first")
+    if cell.config.transport == "ssh":
+        with pytest.raises(HostRefused, match="source: results of earlier runs are not sent"):
+            cell.run("looks_back", source=first.id)
+        return
     sealed = cell.run("looks_back", source=first.id)
 
     assert sealed.outcome.state is RunState.SUCCEEDED, sealed.outcome.details
@@ -207,8 +211,3 @@ def test_log_is_followed_to_the_end(cell: Cell, host: Host) -> None:
 
 def _results(cell: Cell) -> Path:
     return cell.project.root / "results"
-
-
-def _go(directory: Path) -> None:
-    """Let a waiting notebook go on."""
-    (directory / "output" / "go").touch()

@@ -30,7 +30,7 @@ def nothing_left(cell: Cell, host: Host) -> bool:
     unlaunched = [
         name
         for name in host.transport.names(host.layout.runs)
-        if not (host.layout.run(name) / "run.json").exists()
+        if host.transport.status(host.layout.run(name) / "run.json") is None
     ]
     claims = list((cell.project.root / "results").glob(".incoming/*_*"))
     return not unlaunched and not claims

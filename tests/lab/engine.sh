@@ -3,6 +3,7 @@
 #
 #   tests/lab/engine.sh up      install, start and fill what is missing; nothing that is there
 #                               is touched; prints one line for each thing done
+#   tests/lab/engine.sh lab     install what second hosts on this machine need (tests/lab/host.py)
 #   tests/lab/engine.sh down    stop the engine, if this script started it
 #
 # Where an engine answers and has python:3.11-slim, `up` does nothing. The base image is pulled
@@ -81,6 +82,17 @@ mend() {
   ip link set docker0 up
 }
 
+# openssh-server is wanted for its program; this machine is not to listen for logins by it.
+install_lab() {
+  local policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ] && [ "$(id -u)" = 0 ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+  fi
+  install openssh-server openssh-client iproute2 iptables procps e2fsprogs
+}
+
 down() {
   local pid
   [ -f "$lab/dockerd.pid" ] || return 0
@@ -95,6 +107,7 @@ down() {
 
 case ${1:-up} in
   up) answers || start; mend; fill ;;
+  lab) install_lab ;;
   down) down ;;
-  *) sed -n '2,9p' "$0" | cut -c3- >&2; exit 2 ;;
+  *) sed -n '2,10p' "$0" | cut -c3- >&2; exit 2 ;;
 esac

@@ -23,7 +23,7 @@ def test_docker_is_imported_without_paramiko_which_stays_importable() -> None:
     subprocess.run([sys.executable, "-c", script], cwd=root, check=True)
 
 
-def test_a_transport_that_is_not_there_yet(tmp_path: Path) -> None:
-    host = HostConfig("mini", "ssh", "docker", "", tmp_path, destination="me@mini")
-    with pytest.raises(HostRefused, match="mini"), connect(host):
+def test_a_cell_that_is_not_there_yet_is_refused_before_anybody_is_called(tmp_path: Path) -> None:
+    host = HostConfig("mini", "ssh", "process", "", tmp_path, destination="me@mini")
+    with pytest.raises(HostRefused, match="mini: runs without a container"), connect(host):
         pass

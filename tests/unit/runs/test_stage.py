@@ -37,7 +37,10 @@ def test_empty_paths_and_plain_values_stay(tmp_path: Path) -> None:
     assert [value_in_run(parameter, staged) for parameter in parameters] == ["", 7]
 
 
-def test_a_digest_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
+def test_a_digest_is_remembered_until_the_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKHORSE_HOME", str(tmp_path / "s"))
     host = fake_host(tmp_path / "s")
     path = tmp_path / "f"
     path.write_bytes(b"one")

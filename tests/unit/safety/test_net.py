@@ -19,6 +19,10 @@ import pytest
 def test_engine():
     pytest.skip("no engine")
 
+@pytest.mark.ssh
+def test_host():
+    pytest.skip("no host")
+
 def test_other():
     pytest.skip("no data")
 """
@@ -45,23 +49,30 @@ def test_writing_to_the_users_state_is_an_error() -> None:
         (Path.home() / ".workhorse").mkdir()
 
 
+def test_writing_to_the_users_keys_is_an_error() -> None:
+    with refused("open"):
+        (Path.home() / ".ssh" / "known_hosts").open("a").close()
+
+
 def test_state_lies_in_a_temporary_directory(workhorse_home: Path) -> None:
     assert state_dir() == workhorse_home
     assert os.environ["WORKHORSE_HOME"] == str(workhorse_home)
 
 
-@pytest.mark.parametrize(("ci", "says"), [("true", "1 failed, 1 skipped"), ("", "2 skipped")])
-def test_a_skipped_docker_tier_fails_in_ci(
+@pytest.mark.parametrize(("ci", "says"), [("true", "2 failed, 1 skipped"), ("", "3 skipped")])
+def test_a_skipped_docker_or_ssh_tier_fails_in_ci(
     tmp_path: Path, project_root: Path, ci: str, says: str
 ) -> None:
     for name in ("pyproject.toml", "tests/conftest.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(project_root / name, tmp_path / name)
+    plugin = shutil.ignore_patterns("test_*", "__pycache__")
+    shutil.copytree(project_root / "tests/lab", tmp_path / "tests/lab", ignore=plugin)
     (tmp_path / "tests" / "test_it.py").write_text(SKIPPING)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={**os.environ, "CI": ci},
+        env={**os.environ, "CI": ci, "PYTHONPATH": str(project_root)},
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,173 @@
+"""The few small programs that run on a host: argument lists, POSIX sh and perl (which macOS and
+Linux have). Paths are arguments, never part of a program's text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+WHO = ("/bin/sh", "-c", 'id -u; id -g; printf "%s\\n" "$HOME"')
+
+_REMOVE = """
+[ -e "$1" ] || [ -L "$1" ] || exit 0
+rm -rf -- "$1" 2>/dev/null && exit 0
+find "$1" -type d -exec chmod u+rwx {} +
+exec rm -rf -- "$1"
+"""
+
+_FREE = """
+p=$1
+while [ ! -e "$p" ]; do p=$(dirname "$p"); done
+exec df -Pk "$p"
+"""
+
+_DIGEST = """
+if command -v sha256sum >/dev/null; then exec sha256sum <"$1"; fi
+exec shasum -a 256 <"$1"
+"""
+
+_APPEND = """
+umask 077
+exec cat >>"$1"
+"""
+
+# The whole disk is not synced for one file: others may be writing to it.
+_PUBLISH = """
+use strict; use IO::Handle; use File::Basename;
+my ($partial, $final) = @ARGV;
+open(my $file, "+<", $partial) or die "$!\\n";
+$file->sync or die "$!\\n";
+chmod(0444, $partial) and rename($partial, $final) and chmod(0711, dirname($final))
+  or die "$!\\n";
+"""
+
+# The lock ends with this process: when its standard input ends, or nothing comes for a while.
+_LOCK = """
+use strict; use Fcntl qw(:flock O_RDWR O_CREAT O_APPEND); $| = 1;
+my ($path, $silence) = @ARGV;
+sysopen(my $file, $path, O_RDWR | O_CREAT | O_APPEND, 0600) or die "$!\\n";
+my ($held, $told, $heard) = (0, 0, time);
+while (1) {
+  if (!$held) {
+    if (flock($file, LOCK_EX | LOCK_NB)) { $held = 1; print "held\\n"; }
+    elsif (!$told) { $told = 1; print "waiting\\n"; }
+  }
+  my $ready = ""; vec($ready, 0, 1) = 1;
+  if (select($ready, undef, undef, $held ? 1 : 0.1) > 0) {
+    sysread(STDIN, my $beat, 4096) or exit 0;
+    $heard = time;
+  }
+  exit 3 if time - $heard > $silence;
+}
+"""
+
+# One record for each entry: kind, size, links, device, inode, path; each ends with a NUL.
+_WALK = """
+use strict; use Fcntl ":mode"; binmode STDOUT;
+my ($root, $deepest, @names) = @ARGV;
+chdir $root or die "$!\\n";
+sub told { print join(" ", @_[0 .. 4]), " $_[5]\\0"; }
+sub look {
+  my ($path, $depth) = @_;
+  my @s = lstat $path;
+  if (!@s) { told("unreadable", 0, 1, 0, 0, $path) unless $!{ENOENT}; return; }
+  my $mode = $s[2];
+  if (S_ISREG($mode)) { told("file", $s[7], $s[3], $s[0], $s[1], $path); }
+  elsif (!S_ISDIR($mode)) {
+    my $kind = S_ISLNK($mode) ? "link" : S_ISFIFO($mode) ? "fifo"
+      : S_ISSOCK($mode) ? "socket" : "device";
+    told($kind, 0, 1, 0, 0, $path);
+  }
+  elsif ($depth >= $deepest) { told("too_deep", 0, 1, 0, 0, $path); }
+  elsif (!opendir(my $folder, $path)) { told("directory", 0, 1, 0, 0, $path); }
+  else {
+    my @children = sort grep { $_ ne "." && $_ ne ".." } readdir $folder;
+    closedir $folder;
+    look("$path/$_", $depth + 1) for @children;
+  }
+}
+look($_, 0) for @names;
+"""
+
+# A regular file's bytes; no link in its last place is followed, no FIFO waited for.
+_READ = """
+use strict; use Fcntl qw(O_RDONLY O_NOFOLLOW O_NONBLOCK); binmode STDOUT;
+my ($root, $path) = @ARGV;
+chdir $root or die "$!\\n";
+sysopen(my $file, $path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) or die "$!\\n";
+-f $file or die "is no regular file any more\\n";
+while (1) {
+  my $count = sysread($file, my $block, 1 << 20);
+  defined $count or die "$!\\n";
+  last unless $count;
+  my $done = 0;
+  while ($done < $count) {
+    my $sent = syswrite(STDOUT, $block, $count - $done, $done);
+    defined $sent or exit 1;
+    $done += $sent;
+  }
+}
+"""
+
+# The first of the arguments that is a program; `~/` is the user's home on the host.
+_PROGRAM = """
+for f in "$@"; do
+  case $f in "~/"*) f=$HOME/${f#"~/"} ;; esac
+  case $f in */*) ;; *) f=$(command -v "$f") || continue ;; esac
+  if [ -x "$f" ] && [ ! -d "$f" ]; then printf "%s\\n" "$f"; exit 0; fi
+done
+exit 127
+"""
+
+
+def remove(path: Path) -> Sequence[str]:
+    """Delete a tree."""
+    return _shell(_REMOVE, str(path))
+
+
+def free(path: Path) -> Sequence[str]:
+    """`df -Pk` of where a path is or will be."""
+    return _shell(_FREE, str(path))
+
+
+def digest(path: Path) -> Sequence[str]:
+    """Print a file's SHA-256."""
+    return _shell(_DIGEST, str(path))
+
+
+def append(path: Path) -> Sequence[str]:
+    """Append standard input to a file."""
+    return _shell(_APPEND, str(path))
+
+
+def publish(partial: Path, final: Path) -> Sequence[str]:
+    """Make a file read-only and durable and give it its final name."""
+    return _perl(_PUBLISH, str(partial), str(final))
+
+
+def program(candidates: Sequence[str]) -> Sequence[str]:
+    """Print where a program is."""
+    return _shell(_PROGRAM, *candidates)
+
+
+def lock(path: Path, silence_seconds: int) -> Sequence[str]:
+    """Hold a lock on a file; prints `waiting` and `held`."""
+    return _perl(_LOCK, str(path), str(silence_seconds))
+
+
+def walk(root: Path, deepest: int, names: Sequence[str]) -> Sequence[str]:
+    """List what lies below some names in a directory."""
+    return _perl(_WALK, str(root), str(deepest), *names)
+
+
+def read(root: Path, path: str) -> Sequence[str]:
+    """Print a file below a directory."""
+    return _perl(_READ, str(root), path)
+
+
+def _shell(text: str, *arguments: str) -> Sequence[str]:
+    return ("/bin/sh", "-c", text.strip(), "sh", *arguments)
+
+
+def _perl(text: str, *arguments: str) -> Sequence[str]:
+    return ("perl", "-e", text.strip(), "--", *arguments)

@@ -1,0 +1,119 @@
+"""Whether a server's key is the one that known_hosts has for it. Reads only, never adds."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from remote.errors import HostKeyRefused
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A line of a known_hosts file that is about one server. `key` is the public key's bytes."""
+
+    path: Path
+    line: int
+    marker: str
+    kind: str
+    key: bytes
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+def known_keys(paths: Sequence[Path], name: str) -> tuple[KnownKey, ...]:
+    """What the files say about a server, in their order; lines that are broken say nothing."""
+    return tuple(known for path in paths for known in _read(path, name))
+
+
+def refuse_unless_known(
+    name: str, kind: str, key: bytes, known: Sequence[KnownKey], shown: str, first_file: Path
+) -> None:
+    """Compare a server's key with what is known; nothing was sent to it yet.
+
+    `shown` is what the person calls the server.
+
+    Raises:
+        HostKeyRefused: the key is revoked, not the known one, or none is known.
+    """
+    said = f"{kind} {fingerprint(key)}"
+    for one in known:
+        if one.marker == "@revoked" and one.key == key:
+            raise HostKeyRefused(
+                f"{shown}: its host key {said} is revoked ({one}); nothing was sent",
+                hint="do not use this host until whoever runs it explains",
+            )
+    plain = [one for one in known if not one.marker]
+    if any(one.key == key for one in plain):
+        return
+    if plain:
+        raise HostKeyRefused(
+            f"{shown}: its host key is {said}, which is not the one in "
+            f"{', '.join(map(str, plain))}; nothing was sent",
+            hint="the host was set up anew, or somebody else answers in its place. Compare on the "
+            f"host: ssh-keygen -lf /etc/ssh/ssh_host_{_short(kind)}_key.pub; "
+            f"if it is right: ssh-keygen -R '{name}', then connect once with ssh",
+        )
+    raise HostKeyRefused(
+        f"{shown}: its host key {said} is not known here ({first_file} has none for {name}); "
+        "nothing was sent",
+        hint=f"compare on the host: ssh-keygen -lf /etc/ssh/ssh_host_{_short(kind)}_key.pub; "
+        "if it is right, connect once with ssh and answer yes",
+    )
+
+
+def fingerprint(key: bytes) -> str:
+    """As OpenSSH shows it."""
+    digest = base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+    return f"SHA256:{digest}"
+
+
+def _short(kind: str) -> str:
+    return "rsa" if "rsa" in kind else "ecdsa" if "ecdsa" in kind else "ed25519"
+
+
+def _read(path: Path, name: str) -> Iterator[KnownKey]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
+        if len(fields) < 3 or fields[0].startswith("#") or not _matches(fields[0], name):
+            continue
+        try:
+            key = base64.b64decode(fields[2], validate=True)
+        except ValueError:
+            continue
+        yield KnownKey(path, number, marker, fields[1], key)
+
+
+def _matches(patterns: str, name: str) -> bool:
+    """One hashed name, or patterns with commas of which a leading `!` excludes."""
+    if patterns.startswith("|1|"):
+        return _is_hash_of(patterns, name)
+    found = False
+    for pattern in patterns.lower().split(","):
+        negated = pattern.startswith("!")
+        # Brackets are part of `[host]:port` here, no set of characters.
+        glob = pattern.removeprefix("!").replace("[", "[[]")
+        if fnmatchcase(name.lower(), glob):
+            if negated:
+                return False
+            found = True
+    return found
+
+
+def _is_hash_of(text: str, name: str) -> bool:
+    try:
+        salt, digest = (base64.b64decode(part) for part in text.split("|")[2:4])
+    except ValueError:
+        return False
+    return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)
