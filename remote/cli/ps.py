@@ -42,6 +42,8 @@ def ps(host: str | None, as_json: bool) -> None:
         return
     if not found:
         click.echo("no runs here; what was collected: remote results list", err=True)
+    width = max((len(run.id) for run in found), default=0)
     for run in found:
         started = datetime.fromisoformat(run.created_at).astimezone()
-        click.echo(f"{run.id}  {run.state.value:<13}  {started:%Y-%m-%d %H:%M:%S}  {run.host}")
+        state = f"{run.state.value:<13}"
+        click.echo(f"{run.id:<{width}}  {state}  {started:%Y-%m-%d %H:%M:%S}  {run.host}")

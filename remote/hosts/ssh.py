@@ -95,7 +95,7 @@ class SshTransport:
 
     def read(self, path: Path, offset: int = 0, limit: int = 1 << 24) -> bytes | None:
         """As `Transport.read`. Should a link take the file's place at this very moment, what it
-        leads to is told apart by size, owner and time, not by inode: SFTP tells none. A run's
+        leads to is told apart by kind, mode and owner, not by inode: SFTP tells none. A run's
         directory is collected once the run has ended, when nobody changes it."""
         with self.link.files() as sftp:
             name = os.fsencode(path)
