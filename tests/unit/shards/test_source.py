@@ -175,7 +175,7 @@ def dangling(path: Path) -> None:
         (truncated, "cut short"),
         (no_spectrum, "no dataset `spectrum`; it holds mz"),
         (older_layout, "older layout"),
-        (a_group, "is a group"),
+        (a_group, "`spectrum` is not a dataset"),
         (no_precursor, "no dataset `precursor_mz`"),
         (wrong_shape, "shape (5, 128, 2), not (N, 2, P)"),
         (wrong_dtype, "holds int32"),
