@@ -20,13 +20,7 @@ import numpy.typing as npt
 
 from remote.workloads.shards.buffers import BufferPool
 from remote.workloads.shards.chunks import MOST_INFLATED, ChunkMap
-from remote.workloads.shards.storage import (
-    DataFile,
-    LibraryReader,
-    Unreadable,
-    name_of,
-    stored_item_bytes,
-)
+from remote.workloads.shards.storage import DataFile, Unreadable, name_of
 
 _DEFLATE: Final = h5py.h5z.FILTER_DEFLATE
 _SHUFFLE: Final = h5py.h5z.FILTER_SHUFFLE
@@ -205,19 +199,6 @@ def direct_reader(file: DataFile, dataset: Any) -> ChunkReader | ContiguousReade
     return stored_reader(file, dataset, dataset.dtype)
 
 
-def library_reader(file: DataFile, dataset: Any) -> LibraryReader:
-    """A reader for everything else.
-
-    Raises:
-        Unreadable: as `direct_reader` does.
-    """
-    if dataset.chunks:
-        ChunkMap.of(file, dataset)
-    elif dataset.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS:
-        _start(file, dataset)
-    return LibraryReader(dataset)
-
-
 def stored_reader(
     file: DataFile, dataset: Any, dtype: np.dtype[Any], words: tuple[int, ...] = ()
 ) -> ChunkReader | ContiguousReader | None:
@@ -233,7 +214,7 @@ def stored_reader(
     filters = tuple(settings.get_filter(i)[0] for i in range(settings.get_nfilters()))
     shape = (*dataset.shape, *words)
     if layout == h5py.h5d.CONTIGUOUS and not filters and not settings.get_external_count():
-        offset = _start(file, dataset)
+        offset = file.start_of(dataset)
         return ContiguousReader(file, name_of(dataset), offset, shape[0], shape[1:], dtype)
     # The shuffle is of whole elements.
     if layout != h5py.h5d.CHUNKED or filters not in _FILTERS or (words and _SHUFFLE in filters):
@@ -243,19 +224,6 @@ def stored_reader(
         return None
     codec = Codec.of(filters, dtype, chunks.chunk)
     return ChunkReader(file, name_of(dataset), shape, codec, chunks)
-
-
-def _start(file: DataFile, dataset: Any) -> int:
-    """Where a dataset in one piece begins."""
-    offset, size = dataset.id.get_offset(), dataset.id.get_storage_size()
-    expected = math.prod(dataset.shape) * stored_item_bytes(dataset)
-    if offset is None:
-        raise Unreadable("it was never written")
-    if size != expected:
-        raise Unreadable(f"it has {size} bytes instead of {expected}")
-    if file.plain and offset + size > file.size:
-        raise Unreadable(f"it would reach beyond the end of the file ({file.size} bytes)")
-    return int(offset)
 
 
 def _stored_as_read(dataset: Any) -> bool:

@@ -20,8 +20,9 @@ import pyarrow as pa
 
 from remote.workloads.shards.datasets import text
 from remote.workloads.shards.direct import ChunkReader, ContiguousReader, stored_reader
+from remote.workloads.shards.library import LibraryReader
 from remote.workloads.shards.names import name_finder
-from remote.workloads.shards.storage import DataFile, LibraryReader, Unreadable
+from remote.workloads.shards.storage import DataFile, Unreadable
 
 _HEADER = 16
 

@@ -28,8 +28,9 @@ from remote.workloads.shards.datasets import (
     Wanted,
     converted,
 )
-from remote.workloads.shards.direct import direct_reader, library_reader
+from remote.workloads.shards.direct import direct_reader
 from remote.workloads.shards.heap import name_reader
+from remote.workloads.shards.library import library_reader
 from remote.workloads.shards.storage import (
     BROKEN,
     DataFile,
@@ -287,7 +288,7 @@ def _described(path: Path, index: int, data: DataFile) -> Source:
 def _names(data: DataFile) -> frozenset[str]:
     """What the file holds. Asked for one by one, a name that is damaged seems not to be there."""
     try:
-        return frozenset(data.hdf5)
+        return frozenset(map(str, data.hdf5))  # what is not UTF-8 comes as bytes
     except BROKEN as error:
         raise InputUnusable(
             f"{data.path}: the list of its datasets cannot be read: {reason(error)}",

@@ -6,13 +6,12 @@ or shuffle and deflate, nothing special about the file. Everything else goes thr
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import h5py
-import numpy.typing as npt
 
 
 class Unreadable(Exception):
@@ -59,31 +58,6 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryReader:
-    """Through h5py: serves everything, one thread at a time."""
-
-    dataset: Any
-
-    @property
-    def name(self) -> str:
-        return name_of(self.dataset)
-
-    def read(self, row_start: int, row_stop: int) -> npt.NDArray[Any]:
-        """See `Reader.read`."""
-        try:
-            values: npt.NDArray[Any] = self.dataset[row_start:row_stop]
-        except BROKEN as error:
-            raise Unreadable(reason(error)) from error
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
-
-    def probe(self) -> None:
-        """See `Reader.probe`."""
-        rows = self.dataset.shape[0]
-        self.read(0, 1)
-        self.read(rows - 1, rows)
-
-
 class DataFile:
     """An HDF5 file, open twice: by h5py, and as plain bytes.
 
@@ -120,6 +94,22 @@ class DataFile:
         """True where a dataset lies in this file and not in one that it links to."""
         numbers = [h5py.h5o.get_info(x.id).fileno for x in (self.hdf5, dataset)]
         return bool(numbers[0] == numbers[1])
+
+    def start_of(self, dataset: Any) -> int:
+        """Where a dataset in one piece begins.
+
+        Raises:
+            Unreadable: it cannot be there.
+        """
+        offset, size = dataset.id.get_offset(), dataset.id.get_storage_size()
+        expected = math.prod(dataset.shape) * stored_item_bytes(dataset)
+        if offset is None:
+            raise Unreadable("it was never written")
+        if size != expected:
+            raise Unreadable(f"it has {size} bytes instead of {expected}")
+        if self.plain and offset + size > self.size:
+            raise Unreadable(f"it would reach beyond the end of the file ({self.size} bytes)")
+        return int(offset)
 
     def check_size(self) -> None:
         """Where the file was cut short the library reads zeros, and says nothing.
