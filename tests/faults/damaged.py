@@ -33,6 +33,7 @@ Make = Callable[[Path], None]
 ROWS = 120
 WIDTH = 12
 SEED = 20250423
+SECTOR = 512
 LAYOUTS: dict[str, dict[str, Any]] = {
     "columns": {"chunks": (40, 1, 1), "compression": "gzip"},
     "rows": {"chunks": (16, 2, WIDTH), "compression": "gzip"},
@@ -179,6 +180,26 @@ def flips(layout: str, region: str, count: int) -> Iterator[Case]:
         )
 
 
+def wipes(layout: str, count: int) -> Iterator[Case]:
+    """Files in which a sector holds zeros, noise, or what belongs elsewhere in the file."""
+    choose = random.Random(f"{SEED}{layout}")
+    content = sound(layout)
+    for sector in choose.sample(range(len(content) // SECTOR), count):
+        at, other = sector * SECTOR, choose.randrange(len(content) // SECTOR) * SECTOR
+        kind = choose.choice(["zeros", "noise", "another"])
+        found = {
+            "zeros": bytes(SECTOR),
+            "noise": choose.randbytes(SECTOR),
+            "another": content[other : other + SECTOR],
+        }[kind]
+        yield Case(
+            f"wipe {layout} {at} {kind}",
+            write(content[:at] + found + content[at + SECTOR :]),
+            "library",
+            undamaged=write(content),
+        )
+
+
 def _in_contiguous(layout: str, at: int) -> bool:
     """True within a dataset that lies in one piece: nothing vouches for its bytes."""
     with h5py.File(io.BytesIO(sound(layout)), "r") as file:
@@ -214,7 +235,8 @@ def everything() -> tuple[Case, ...]:
         for region, count in (("header", 150), ("index", 120), ("heap", 40), ("data", 40))
         for case in flips(layout, region, count)
     )
-    return (*odd(), *linked(), *truncations(), *shrinking(), *flipped)
+    wiped = (case for layout in LAYOUTS for case in wipes(layout, 40))
+    return (*odd(), *linked(), *truncations(), *shrinking(), *flipped, *wiped)
 
 
 def selection() -> tuple[Case, ...]:
@@ -235,6 +257,8 @@ def selection() -> tuple[Case, ...]:
         *choose.sample(list(truncations()), 7),
         *choose.sample(list(shrinking()), 5),
         *flipped,
+        *wipes("columns", 3),
+        *wipes("latest", 3),
     )
 
 
