@@ -7,7 +7,8 @@ Each case says what may come of it, beside one clear error:
     truth    the rows of the file before it was damaged
     library  those, or what h5py reads from the damaged file. For bytes that nothing vouches for:
              contiguous, uncompressed and lzf data, text in heaps, and object headers of the old
-             format, which have no checksum. A flipped bit there may give another valid file.
+             format, which have no checksum, and for where unpacked chunks lie. A flipped bit
+             there may give another valid file.
 """
 
 from __future__ import annotations

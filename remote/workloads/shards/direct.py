@@ -3,6 +3,9 @@
 h5py says once where the chunks are; from then on rows are read with pread and inflated with
 libdeflate, both without a lock. Bytes are interpreted here only where nothing about them is in
 doubt (`direct_reader` returns None otherwise).
+
+Deflated chunks end with a checksum, which libdeflate verifies. Nothing vouches for numbers that
+are stored as they are: a flipped bit among them cannot be known.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@
     precursor_mz  (N,)
     and, where they are there, the datasets of `datasets.OPTIONAL`, each (N,)
 
-Whatever is wrong with a file is an `InputUnusable` that names the file, the dataset, the rows
-and what to do.
+All of it lies in the file itself: what links lead to elsewhere is refused, for neither digests
+nor resume would know of it. Whatever is wrong with a file is an `InputUnusable` that names the
+file, the dataset, the rows and what to do.
 """
 
 from __future__ import annotations
