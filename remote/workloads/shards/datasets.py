@@ -78,7 +78,7 @@ def converted(wanted: Wanted, values: npt.NDArray[Any] | pa.Array) -> Any:
         OutOfRange: a number does not fit; the row counts from the first of `values`.
     """
     if isinstance(values, pa.Array):
-        return values
+        return values if wanted.kind == "name" else values.dictionary_decode()
     if wanted.kind == "name":
         return text(values).dictionary_encode()
     if values.dtype.kind in "SO":

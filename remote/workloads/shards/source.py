@@ -345,8 +345,10 @@ def _column_readers(
 
 def _reader(data: DataFile, dataset: Any, wanted: Wanted | None = None) -> Reader:
     try:
-        if wanted is not None and wanted.kind == "name":
-            return name_reader(data, dataset) or library_reader(data, dataset)
+        if wanted is not None and wanted.kind in ("name", "text"):
+            names = name_reader(data, dataset)
+            if names is not None:
+                return names
         return direct_reader(data, dataset) or library_reader(data, dataset)
     except (Unreadable, *BROKEN) as error:
         about = error.rows if isinstance(error, Unreadable) else None

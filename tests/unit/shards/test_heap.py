@@ -91,3 +91,16 @@ def test_a_damaged_heap_is_named(tmp_path: Path) -> None:
             raw.write(b"XXXX")
         with pytest.raises(Unreadable, match="no heap of names at byte"):
             reader.read(0, 9)
+
+
+def test_zeros_in_a_heap_are_an_error_and_no_endless_loop(tmp_path: Path) -> None:
+    path = stored(tmp_path / "x.h5", [f"name {n}" for n in range(9)])
+    at = path.read_bytes().index(b"GCOL")
+    with path.open("r+b") as raw:
+        raw.seek(at + 16 + 64)
+        raw.write(bytes(512))
+    with DataFile(path) as file:
+        reader = name_reader(file, file.hdf5["name"])
+        assert reader is not None
+        with pytest.raises(Unreadable, match="reference"):
+            reader.probe()
