@@ -63,9 +63,9 @@ ACCEPTED: Mapping[Kind, str] = {
 
 
 class OutOfRange(ValueError):
-    """A whole number does not fit its column."""
+    """A number does not fit its column."""
 
-    def __init__(self, row: int, value: int) -> None:
+    def __init__(self, row: int, value: float) -> None:
         super().__init__(f"{value} in row {row}")
         self.row = row
         self.value = value
@@ -75,17 +75,27 @@ def converted(wanted: Wanted, values: npt.NDArray[Any] | pa.Array) -> Any:
     """Stored values as the column wants them: NumPy numbers or Arrow text.
 
     Raises:
-        OutOfRange: a whole number does not fit; the row counts from the first of `values`.
+        OutOfRange: a number does not fit; the row counts from the first of `values`.
     """
     if isinstance(values, pa.Array):
-        return values
+        return values if wanted.kind == "name" else values.dictionary_decode()
     if wanted.kind == "name":
         return text(values).dictionary_encode()
     if values.dtype.kind in "SO":
         return text(values)
     if wanted.kind in ("integer", "hash"):
         return _whole(wanted, values)
-    return values.astype(wanted.dtype, copy=False)
+    return _real(wanted, values)
+
+
+def _real(wanted: Wanted, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    with np.errstate(over="ignore"):
+        narrow = values.astype(wanted.dtype, copy=False)
+    if narrow.itemsize < values.itemsize:
+        wrong = np.flatnonzero(np.isinf(narrow) & np.isfinite(values))
+        if len(wrong):
+            raise OutOfRange(int(wrong[0]), float(values[wrong[0]]))
+    return narrow
 
 
 def _whole(wanted: Wanted, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

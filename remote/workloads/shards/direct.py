@@ -3,6 +3,9 @@
 h5py says once where the chunks are; from then on rows are read with pread and inflated with
 libdeflate, both without a lock. Bytes are interpreted here only where nothing about them is in
 doubt (`direct_reader` returns None otherwise).
+
+Deflated chunks end with a checksum, which libdeflate verifies. Nothing vouches for numbers that
+are stored as they are: a flipped bit among them cannot be known.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remote.workloads.shards.buffers import BufferPool
+from remote.workloads.shards.chunks import MOST_INFLATED, ChunkMap
 from remote.workloads.shards.storage import DataFile, Unreadable, name_of
 
 _DEFLATE: Final = h5py.h5z.FILTER_DEFLATE
@@ -61,36 +65,6 @@ class ContiguousReader:
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkMap:
-    """Where the chunks of a dataset lie, by place in the chunk grid; size 0: never written."""
-
-    chunk: tuple[int, ...]
-    offsets: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.int64]
-
-    @classmethod
-    def of(cls, dataset: Any, words: tuple[int, ...] = ()) -> ChunkMap | None:
-        """Ask h5py; None where a chunk skipped a filter. `words` are further axes, never cut."""
-        grid = tuple(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
-        stored: list[Any] = []
-        dataset.id.chunk_iter(stored.append)
-        if any(info.filter_mask for info in stored):
-            return None
-        offsets, sizes = np.zeros(grid, np.int64), np.zeros(grid, np.int64)
-        if stored:
-            places = np.array([info.chunk_offset for info in stored]) // dataset.chunks
-            offsets[tuple(places.T)] = [info.byte_offset for info in stored]
-            sizes[tuple(places.T)] = [info.size for info in stored]
-        grid += (1,) * len(words)
-        return cls((*dataset.chunks, *words), offsets.reshape(grid), sizes.reshape(grid))
-
-    @property
-    def complete(self) -> bool:
-        """True where every chunk was written."""
-        return bool(self.sizes.all())
-
-
-@dataclass(frozen=True, slots=True)
 class Codec:
     """From a chunk's stored bytes to its values."""
 
@@ -108,10 +82,12 @@ class Codec:
         """Values of one chunk.
 
         Raises:
-            Unreadable: the bytes do not inflate to a whole chunk.
+            Unreadable: the bytes do not inflate to a whole chunk, or their checksum is wrong.
         """
         raw: bytes | bytearray = stored
         if _DEFLATE in self.filters:
+            if self.raw_size > MOST_INFLATED * len(stored):
+                raise Unreadable(f"a chunk of {len(stored)} bytes cannot have {self.raw_size}")
             try:
                 raw = deflate.zlib_decompress(stored, self.raw_size)
             except deflate.DeflateError as error:
@@ -202,8 +178,6 @@ class ChunkReader:
     def _chunk(self, place: tuple[int, ...]) -> npt.NDArray[Any] | None:
         """A chunk's values; None where they are all zero, as padding columns are."""
         size, offset = int(self.chunks.sizes[place]), int(self.chunks.offsets[place])
-        if size == 0:
-            return None
         stored = self.file.pread(size, offset)
         if size * _ZERO_RATIO >= self.codec.raw_size:
             return self.codec.decode(stored)
@@ -218,7 +192,11 @@ class ChunkReader:
 
 
 def direct_reader(file: DataFile, dataset: Any) -> ChunkReader | ContiguousReader | None:
-    """A reader of the stored bytes, None where only the library is sure to read them right."""
+    """A reader of the stored bytes, None where only the library is sure to read them right.
+
+    Raises:
+        Unreadable: what the file says of the place of the bytes cannot be true.
+    """
     if not _stored_as_read(dataset):
         return None
     return stored_reader(file, dataset, dataset.dtype)
@@ -227,30 +205,28 @@ def direct_reader(file: DataFile, dataset: Any) -> ChunkReader | ContiguousReade
 def stored_reader(
     file: DataFile, dataset: Any, dtype: np.dtype[Any], words: tuple[int, ...] = ()
 ) -> ChunkReader | ContiguousReader | None:
-    """A reader that takes each stored element for an array of `words` values of `dtype`."""
-    if not (file.plain and dataset.size):
+    """A reader that takes each stored element for an array of `words` values of `dtype`.
+
+    Raises:
+        Unreadable: as `direct_reader` does.
+    """
+    if not (file.plain and math.prod(dataset.shape)):
         return None
     settings = dataset.id.get_create_plist()
     layout = settings.get_layout()
     filters = tuple(settings.get_filter(i)[0] for i in range(settings.get_nfilters()))
     shape = (*dataset.shape, *words)
     if layout == h5py.h5d.CONTIGUOUS and not filters and not settings.get_external_count():
-        offset = dataset.id.get_offset()
-        if offset is None:  # never written
-            return None
+        offset = file.start_of(dataset)
         return ContiguousReader(file, name_of(dataset), offset, shape[0], shape[1:], dtype)
     # The shuffle is of whole elements.
     if layout != h5py.h5d.CHUNKED or filters not in _FILTERS or (words and _SHUFFLE in filters):
         return None
-    chunks = ChunkMap.of(dataset, words)
-    if chunks is None or not (chunks.complete or _zero_where_unwritten(dataset)):
+    chunks = ChunkMap.of(file, dataset).with_words(words)
+    if chunks.skipped:
         return None
     codec = Codec.of(filters, dtype, chunks.chunk)
     return ChunkReader(file, name_of(dataset), shape, codec, chunks)
-
-
-def _zero_where_unwritten(dataset: Any) -> bool:
-    return dataset.dtype.kind in "fiuS" and not np.any(dataset.fillvalue)
 
 
 def _stored_as_read(dataset: Any) -> bool:

@@ -116,10 +116,12 @@ class Job:
         with hashing([source.path for source in self.sources]) as digests:
             with writer:
                 self._write(writer)
-                counts = checked(written.totals.merged())
+                counts = checked(written.totals.merged(), self.request.inputs)
                 writer.finish()
                 fingerprints = written.fingerprints.all()
             hashes = [digest.result() for digest in digests]
+            for source in self.sources:
+                source.check_size()
         return self._conclude(counts, fingerprints, hashes, began, resumed, writer.position())
 
     def _key(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def find_names(  # noqa: C901  (compiled: calls would have to be compiled, too)
             return -1
         start = places[index]
         length = lengths[row]
-        if start + length > ends[index]:
+        if start + length != ends[index]:
             return -1
         starts[row] = start
         for byte in range(length):

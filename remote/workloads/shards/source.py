@@ -4,8 +4,9 @@
     precursor_mz  (N,)
     and, where they are there, the datasets of `datasets.OPTIONAL`, each (N,)
 
-Whatever is wrong with a file is an `InputUnusable` that names the file, the dataset, the rows
-and what to do.
+All of it lies in the file itself: what links lead to elsewhere is refused, for neither digests
+nor resume would know of it. Whatever is wrong with a file is an `InputUnusable` that names the
+file, the dataset, the rows and what to do.
 """
 
 from __future__ import annotations
@@ -30,7 +31,15 @@ from remote.workloads.shards.datasets import (
 )
 from remote.workloads.shards.direct import direct_reader
 from remote.workloads.shards.heap import name_reader
-from remote.workloads.shards.storage import DataFile, LibraryReader, Reader, Unreadable, name_of
+from remote.workloads.shards.library import library_reader
+from remote.workloads.shards.storage import (
+    BROKEN,
+    DataFile,
+    Reader,
+    Unreadable,
+    name_of,
+    reason,
+)
 
 LAYOUT_HINT = (
     "A GeMS-layout file has `spectrum` (N, 2, 128), float64 or float32, and `precursor_mz` (N,). "
@@ -38,6 +47,8 @@ LAYOUT_HINT = (
 )
 # Measured on deflated files, real and generated.
 _STORED_BYTES_PER_PEAK = 15
+# More is a damaged number: 20,000 such rows would not fit into memory.
+_MOST_PEAKS = 1 << 16
 COPY_HINT = "Copy the file again from where it came, or compare checksums with the original."
 
 
@@ -103,12 +114,24 @@ class Source:
         for reader in (self._spectrum, *(reader for _, reader in self._readers)):
             try:
                 reader.probe()
+                self._file.check_size()
             except (Unreadable, OSError) as error:
                 raise InputUnusable(
                     f"{self.path}: dataset `{reader.name}` is damaged or cut short, among rows "
                     f"0 to {self.rows - 1}: {error}",
                     hint=COPY_HINT,
                 ) from error
+
+    def check_size(self) -> None:
+        """Make sure that what was read was there until the end.
+
+        Raises:
+            InputUnusable: the file is shorter than when it was opened.
+        """
+        try:
+            self._file.check_size()
+        except Unreadable as error:
+            raise InputUnusable(f"{self.path} is cut short: {error}", hint=COPY_HINT) from None
 
     def peaks_per_spectrum(self) -> float:
         """An estimate from the stored size, or from the first rows where that tells nothing."""
@@ -132,7 +155,9 @@ class Source:
 
     def _values(self, reader: Reader, dataset: str, row_start: int, row_stop: int) -> Any:
         try:
-            return reader.read(row_start, row_stop)
+            values = reader.read(row_start, row_stop)
+            self._file.check_size()
+            return values
         except (Unreadable, OSError) as error:
             raise InputUnusable(
                 f"{self.path}: dataset `{dataset}`, rows {row_start} to {row_stop - 1} "
@@ -211,7 +236,7 @@ def _opened(path: Path) -> DataFile:
         if not h5py.is_hdf5(path):
             raise InputUnusable(_not_hdf5(path), hint=LAYOUT_HINT)
         return DataFile(path)
-    except OSError as error:
+    except BROKEN as error:
         problem = f"{path} cannot be opened: {error}"
         if "truncated" in str(error):
             problem = f"{path} is cut short: {error}"
@@ -223,12 +248,12 @@ def _not_hdf5(path: Path) -> str:
 
 
 def _described(path: Path, index: int, data: DataFile) -> Source:
-    file = data.hdf5
-    spectrum = _dataset(path, file, "spectrum")
+    file, names = data.hdf5, _names(data)
+    spectrum = _dataset(data, "spectrum") if "spectrum" in names else None
     if spectrum is None:
-        raise InputUnusable(_without_spectrum(path, file), hint=LAYOUT_HINT)
+        raise InputUnusable(_without_spectrum(path, names), hint=LAYOUT_HINT)
     shape = spectrum.shape
-    if shape is None or len(shape) != 3 or shape[1] != 2 or shape[2] < 1:
+    if shape is None or len(shape) != 3 or shape[1] != 2 or not 1 <= shape[2] <= _MOST_PEAKS:
         raise InputUnusable(
             f"{path}: dataset `spectrum` has shape {shape}, not (N, 2, P)", hint=LAYOUT_HINT
         )
@@ -239,7 +264,9 @@ def _described(path: Path, index: int, data: DataFile) -> Source:
         )
     if shape[0] == 0:
         raise InputUnusable(f"{path}: dataset `spectrum` has no rows", hint=COPY_HINT)
-    readers = _column_readers(data, shape[0])
+    _check_numbers(path, "spectrum", spectrum)
+    peaks = _reader(data, spectrum)
+    readers = _column_readers(data, names, shape[0])
     dtypes = {reader.name: str(file[reader.name].dtype) for _, reader in readers}
     lsh = next((file[r.name].dtype.kind for w, r in readers if w.column == "lsh"), None)
     return Source(
@@ -254,37 +281,59 @@ def _described(path: Path, index: int, data: DataFile) -> Source:
         lsh=None if lsh is None else "string" if lsh == "S" else "int64",
         dtypes={"spectrum": str(spectrum.dtype), **dtypes},
         _file=data,
-        _spectrum=_reader(data, spectrum),
+        _spectrum=peaks,
         _readers=readers,
     )
 
 
-def _without_spectrum(path: Path, file: Any) -> str:
-    if "spectra" in file:
-        return f"{path} has the older layout of one group a spectrum, which is not read yet"
-    names = ", ".join(sorted(file)) or "nothing"
-    return f"{path} has no dataset `spectrum`; it holds {names}"
-
-
-def _dataset(path: Path, file: Any, name: str) -> Any:
+def _names(data: DataFile) -> frozenset[str]:
+    """What the file holds. Asked for one by one, a name that is damaged seems not to be there."""
     try:
-        found = file.get(name)
-    except (OSError, KeyError, RuntimeError) as error:
+        return frozenset(map(str, data.hdf5))  # what is not UTF-8 comes as bytes
+    except BROKEN as error:
         raise InputUnusable(
-            f"{path}: dataset `{name}` cannot be opened: {error}", hint=COPY_HINT
+            f"{data.path}: the list of its datasets cannot be read: {reason(error)}",
+            hint=COPY_HINT,
         ) from error
-    if found is not None and not isinstance(found, h5py.Dataset):
-        raise InputUnusable(f"{path}: `{name}` is a group, not a dataset", hint=LAYOUT_HINT)
+
+
+def _without_spectrum(path: Path, names: frozenset[str]) -> str:
+    if "spectra" in names:
+        return f"{path} has the older layout of one group a spectrum, which is not read yet"
+    held = ", ".join(map(ascii, sorted(names)[:20])).replace("'", "") or "nothing"
+    return f"{path} has no dataset `spectrum`; it holds {held}"
+
+
+def _dataset(data: DataFile, name: str) -> Any:
+    """A dataset of which shape, type and place in this file are known."""
+    path = data.path
+    try:
+        found = data.hdf5[name]
+        if not isinstance(found, h5py.Dataset):
+            raise InputUnusable(f"{path}: `{name}` is not a dataset", hint=LAYOUT_HINT)
+        _ = found.shape, found.dtype, found.chunks
+        outside = found.is_virtual or found.external or not data.holds(found)
+    except BROKEN as error:
+        raise InputUnusable(
+            f"{path}: dataset `{name}` cannot be opened: {reason(error)}", hint=COPY_HINT
+        ) from error
+    if outside:
+        raise InputUnusable(
+            f"{path}: dataset `{name}` lies in another file, for which nothing here can vouch",
+            hint="Copy the data into one file, and name that.",
+        )
     return found
 
 
-def _column_readers(data: DataFile, rows: int) -> tuple[tuple[Wanted, Reader], ...]:
-    path, file = data.path, data.hdf5
+def _column_readers(
+    data: DataFile, names: frozenset[str], rows: int
+) -> tuple[tuple[Wanted, Reader], ...]:
+    path = data.path
     readers: list[tuple[Wanted, Reader]] = []
     for wanted in (PRECURSOR, *OPTIONAL):
         for name in wanted.datasets:
-            dataset = _dataset(path, file, name)
-            if dataset is not None:
+            if name in names:
+                dataset = _dataset(data, name)
                 _check_column(path, wanted, name, dataset, rows)
                 readers.append((wanted, _reader(data, dataset, wanted)))
                 break
@@ -296,12 +345,18 @@ def _column_readers(data: DataFile, rows: int) -> tuple[tuple[Wanted, Reader], .
 
 def _reader(data: DataFile, dataset: Any, wanted: Wanted | None = None) -> Reader:
     try:
-        if wanted is not None and wanted.kind == "name":
-            return name_reader(data, dataset) or LibraryReader(dataset)
-        return direct_reader(data, dataset) or LibraryReader(dataset)
-    except (OSError, RuntimeError) as error:
+        if wanted is not None and wanted.kind in ("name", "text"):
+            names = name_reader(data, dataset)
+            if names is not None:
+                return names
+        return direct_reader(data, dataset) or library_reader(data, dataset)
+    except (Unreadable, *BROKEN) as error:
+        about = error.rows if isinstance(error, Unreadable) else None
+        first, last = about or (0, dataset.shape[0] - 1)
         raise InputUnusable(
-            f"{data.path}: dataset `{name_of(dataset)}` cannot be opened: {error}", hint=COPY_HINT
+            f"{data.path}: dataset `{name_of(dataset)}`, rows {first} to {last} "
+            f"cannot be read: {reason(error)}",
+            hint=COPY_HINT,
         ) from error
 
 
@@ -318,4 +373,15 @@ def _check_column(path: Path, wanted: Wanted, name: str, dataset: Any, rows: int
         raise InputUnusable(
             f"{path}: dataset `{name}` holds {dataset.dtype}, which cannot fill `{wanted.column}`",
             hint=f"Convert the dataset, or remove `{name}` if it is not needed.",
+        )
+    _check_numbers(path, name, dataset)
+
+
+def _check_numbers(path: Path, name: str, dataset: Any) -> None:
+    """A damaged description of numbers can make other numbers of them: it must be a usual one."""
+    if dataset.dtype.kind in "fiu" and dataset.id.get_type() != h5py.h5t.py_create(dataset.dtype):
+        raise InputUnusable(
+            f"{path}: dataset `{name}` holds numbers of no usual form, which h5py would take "
+            f"for {dataset.dtype}",
+            hint=COPY_HINT,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from remote.errors import InputUnusable, InternalError
@@ -44,8 +45,8 @@ def tally(counts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def checked(counts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The counts, if they add up and a spectrum is left.
+def checked(counts: Mapping[str, Any], inputs: Sequence[Path]) -> Mapping[str, Any]:
+    """The counts of these inputs, if they add up and a spectrum is left.
 
     Raises:
         InternalError: a spectrum is in none of the sums, or in two.
@@ -61,7 +62,8 @@ def checked(counts: Mapping[str, Any]) -> Mapping[str, Any]:
     if not sums["written"]:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in sums["dropped"].items())
         raise InputUnusable(
-            f"No spectrum is left: all {sums['read']} were dropped ({reasons}).",
+            f"No spectrum is left of {', '.join(map(str, inputs))}: all {sums['read']} "
+            f"were dropped ({reasons}).",
             hint="Check the input and the limits (min_peaks, max_precursor_mz).",
         )
     return counts

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from remote.workloads.shards.direct import ChunkReader, ContiguousReader, direct_reader
-from remote.workloads.shards.storage import DataFile, LibraryReader, Unreadable
+from remote.workloads.shards.library import LibraryReader
+from remote.workloads.shards.storage import DataFile, Unreadable
 from tests.unit.shards.raws import spectra
 
 FILTERS: list[dict[str, Any]] = [
@@ -54,16 +55,12 @@ def test_equals_the_library(tmp_path: Path, data: st.DataObject) -> None:
     dtype = data.draw(st.sampled_from(dtypes))
     chunks = data.draw(st.one_of(st.none(), st.tuples(*(st.integers(1, n) for n in shape))))
     options = data.draw(st.sampled_from(FILTERS)) if chunks else {}
-    sparse = data.draw(st.booleans())
     random = np.random.default_rng(data.draw(st.integers(0, 99)))
     values = random.integers(0, 100, shape).astype(dtype)
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:
         dataset = file.create_dataset("spectrum", shape, dtype, chunks=chunks, **options)
-        if sparse:  # some chunks are never written
-            dataset[: max(1, shape[0] // 3)] = values[: max(1, shape[0] // 3)]
-        else:
-            dataset[...] = values
+        dataset[...] = values
     start = data.draw(st.integers(0, shape[0] - 1))
     stop = data.draw(st.integers(start + 1, shape[0]))
     with DataFile(path) as opened:
@@ -103,17 +100,6 @@ def _userblock(path: Path) -> None:
         file.create_dataset("spectrum", data=spectra(20))
 
 
-def _never_written(path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file.create_dataset("spectrum", (20, 2, 4), "f8")
-
-
-def _fill_value(path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        dataset = file.create_dataset("spectrum", (20, 2, 4), "f8", chunks=(5, 2, 4), fillvalue=7)
-        dataset[:3] = 1
-
-
 def _virtual(path: Path) -> None:
     source = stored(path.with_name("source.h5"), spectra(20))
     layout = h5py.VirtualLayout((20, 2, 16), "f8")
@@ -130,8 +116,6 @@ def _virtual(path: Path) -> None:
         _big_endian,
         _skipped_filter,
         _userblock,
-        _never_written,
-        _fill_value,
         _virtual,
     ],
 )

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from remote.workloads.shards.datasets import text
 from remote.workloads.shards.direct import direct_reader
 from remote.workloads.shards.heap import name_reader
-from remote.workloads.shards.storage import DataFile, LibraryReader, Unreadable
+from remote.workloads.shards.library import LibraryReader
+from remote.workloads.shards.storage import DataFile, Unreadable
 
 NAMES = st.one_of(
     st.sampled_from(["a.mzML", "b.mzML"]),
@@ -68,9 +69,8 @@ def test_other_text_is_left_to_the_library(tmp_path: Path) -> None:
         file.create_dataset(
             "shuffled", data=["a", "b"], chunks=(2,), compression="gzip", shuffle=True
         )
-        file.create_dataset("unwritten", (9,), h5py.string_dtype(), chunks=(3,))
     with DataFile(tmp_path / "x.h5") as opened:
-        for name in ("fixed", "shuffled", "unwritten"):
+        for name in ("fixed", "shuffled"):
             assert name_reader(opened, opened.hdf5[name]) is None, name
         assert direct_reader(opened, opened.hdf5["shuffled"]) is None
 
@@ -91,3 +91,16 @@ def test_a_damaged_heap_is_named(tmp_path: Path) -> None:
             raw.write(b"XXXX")
         with pytest.raises(Unreadable, match="no heap of names at byte"):
             reader.read(0, 9)
+
+
+def test_zeros_in_a_heap_are_an_error_and_no_endless_loop(tmp_path: Path) -> None:
+    path = stored(tmp_path / "x.h5", [f"name {n}" for n in range(9)])
+    at = path.read_bytes().index(b"GCOL")
+    with path.open("r+b") as raw:
+        raw.seek(at + 16 + 64)
+        raw.write(bytes(512))
+    with DataFile(path) as file:
+        reader = name_reader(file, file.hdf5["name"])
+        assert reader is not None
+        with pytest.raises(Unreadable, match="reference"):
+            reader.probe()

@@ -165,9 +165,35 @@ def dangling(path: Path) -> None:
         file["spectrum"] = h5py.ExternalLink("elsewhere.h5", "spectrum")
 
 
+def dangling_column(path: Path) -> None:
+    write_input(path, spectra(5))
+    with h5py.File(path, "a") as file:
+        file["RT"] = h5py.SoftLink("/nowhere")
+
+
+def in_another_file(path: Path) -> None:
+    write_input(path.with_name("other.h5"), spectra(5))
+    with h5py.File(path, "w") as file:
+        file["spectrum"] = h5py.ExternalLink("other.h5", "spectrum")
+
+
+def too_wide(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("spectrum", (5, 2, 1 << 40), "f8", chunks=(5, 1, 1))
+
+
+def never_written(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("spectrum", (10**12, 2, 128), "f8", chunks=(40, 1, 1))
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
+        (dangling_column, "dataset `RT` cannot be opened"),
+        (in_another_file, "dataset `spectrum` lies in another file"),
+        (too_wide, "not (N, 2, P)"),
+        (never_written, "dataset `spectrum`, rows 0 to 999999999999 cannot be read"),
         (missing, "does not exist"),
         (empty, "is empty"),
         (text, "not an HDF5 file"),
@@ -175,7 +201,7 @@ def dangling(path: Path) -> None:
         (truncated, "cut short"),
         (no_spectrum, "no dataset `spectrum`; it holds mz"),
         (older_layout, "older layout"),
-        (a_group, "is a group"),
+        (a_group, "`spectrum` is not a dataset"),
         (no_precursor, "no dataset `precursor_mz`"),
         (wrong_shape, "shape (5, 128, 2), not (N, 2, P)"),
         (wrong_dtype, "holds int32"),
@@ -231,6 +257,29 @@ def test_the_library_reports_damage_the_same_way(tmp_path: Path) -> None:
         pytest.raises(InputUnusable, match="`spectrum`, rows 10 to 19 cannot be read"),
     ):
         source.read(10, 20)
+
+
+def test_a_number_beyond_float32_is_named(tmp_path: Path) -> None:
+    path = write_input(tmp_path / "x.h5", spectra(3), RT=np.array([1, np.inf, 1e300]))
+    with open_source(path) as source:
+        assert source.read(0, 2).columns["rt"].tolist() == [1, np.inf]
+        with pytest.raises(InputUnusable, match="`RT`, row 2: 1e"):
+            source.read(1, 3)
+
+
+@pytest.mark.parametrize("options", [{}, {"chunks": (200, 1, 4)}])
+def test_the_library_reading_a_file_that_shrank_is_noticed(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    """It reads zeros where a file ends too early."""
+    path = write_input(tmp_path / "x.h5", spectra(400).astype(">f8"), options=options)
+    with open_source(path) as source:
+        with path.open("r+b") as file:
+            file.truncate(path.stat().st_size // 2)
+        with pytest.raises(InputUnusable, match="`spectrum`, rows 200 to 399"):
+            source.read(200, 400)
+        with pytest.raises(InputUnusable, match="cut short"):
+            source.check_size()
 
 
 def test_equal_stems_are_refused(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from remote.errors import InputUnusable, InternalError
 from remote.workloads.shards.counts import empty, merge
 from remote.workloads.shards.totals import Totals, checked, tally
+
+INPUTS = (Path("a.hdf5"),)
 
 
 def part(read: int, written: int, **dropped: int) -> dict[str, object]:
@@ -21,14 +25,16 @@ def test_many_parts_are_counted_as_if_merged_at_once() -> None:
     assert totals.groups == 700
     sums = tally(totals.merged())
     assert (sums["attrition"], sums["integrity"]) == (700, 700)
-    assert checked(totals.merged())["read"] == sum(n + 2 for n in range(700))
+    assert checked(totals.merged(), INPUTS)["read"] == sum(n + 2 for n in range(700))
 
 
 def test_a_spectrum_unaccounted_for_is_a_defect() -> None:
     with pytest.raises(InternalError, match="10 spectra were read and 9 accounted for"):
-        checked(merge(part(10, 8, too_few_peaks=1)))
+        checked(merge(part(10, 8, too_few_peaks=1)), INPUTS)
 
 
 def test_nothing_left_is_a_failure_that_names_the_reasons() -> None:
-    with pytest.raises(InputUnusable, match=r"all 3 were dropped \(too_few_peaks: 3\)"):
-        checked(merge(part(3, 0, too_few_peaks=3)))
+    with pytest.raises(
+        InputUnusable, match=r"left of a.hdf5: all 3 were dropped \(too_few_peaks: 3\)"
+    ):
+        checked(merge(part(3, 0, too_few_peaks=3)), INPUTS)

@@ -1,0 +1,203 @@
+"""One case after the other, in a process that may die of one: indices in, verdicts out.
+
+in   {"tier": "selection"|"everything", "case": index}, one line each
+out  {"verdict": "same"|"refused"|"wrong", "detail": str, "grown": megabytes}
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from remote.errors import InputUnusable
+from remote.workloads.shards import build_shards
+from remote.workloads.shards.meter import Progress
+from tests.faults.damaged import Case, everything, healthy, prepare, selection
+from tests.unit.shards.reference import Kept, Rules, clean_spectrum
+
+MEMORY_BYTES = 2 << 30
+MOST_VALUES = 20_000_000
+COLUMNS = {
+    "charge": ("charge", int),
+    "RT": ("rt", np.float32),
+    "name": ("source_file", None),
+    "adduct": ("adduct", None),
+    "smiles": ("smiles", None),
+    "lsh": ("lsh", int),
+}
+Rows = dict[int, tuple[Any, ...]]
+
+
+@dataclass
+class Cutter:
+    """Cuts the file at a report of progress."""
+
+    path: Path
+    moment: int
+    share: float
+    seen: int = 0
+
+    def __call__(self, _: Progress) -> None:
+        if self.seen == self.moment:
+            with self.path.open("r+b") as file:
+                file.truncate(int(self.path.stat().st_size * self.share))
+        self.seen += 1
+
+
+def read_by_library(path: Path) -> tuple[Rows, dict[str, int]]:
+    """What h5py and the plain reading of the rules make of a file."""
+    rules, rows, dropped = Rules(), Rows(), dict[str, int]()
+    with h5py.File(path, "r") as file:
+        if file["spectrum"].size > MOST_VALUES:
+            raise OSError("too large to be read whole")
+        peaks = file["spectrum"][...].tolist()
+        precursor = file["precursor_mz"][...].astype(float).tolist()
+        more = {
+            ours: _values(file[name], kind)
+            for name, (ours, kind) in COLUMNS.items()
+            if name in file
+        }
+    for row, (mzs, ints) in enumerate(peaks):
+        kept = clean_spectrum(mzs, ints, precursor[row], rules)
+        if isinstance(kept, Kept):
+            rows[row] = (kept.mzs, kept.ints, precursor[row], *_rest(more, row))
+        else:
+            dropped[kept] = dropped.get(kept, 0) + 1
+    return rows, dropped
+
+
+def _values(dataset: Any, kind: Any) -> list[Any]:
+    values = dataset[...]
+    if kind is not None and values.dtype.kind in "fiu":
+        with np.errstate(over="ignore"):
+            found: list[Any] = values.astype(kind).tolist()
+        return [None if x != x else x for x in found]  # NaN is unknown
+    return [_text(x) for x in values.tolist()]
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _rest(more: Mapping[str, Any], row: int) -> list[Any]:
+    return [
+        more[name][row] if name in more else None for name in sorted(x for x, _ in COLUMNS.values())
+    ]
+
+
+def read_shards(paths: tuple[Path, ...]) -> Rows:
+    """What was written."""
+    rows = Rows()
+    for path in paths:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        columns = {name: _plain(table.column(name)) for name in table.column_names}
+        for at, row in enumerate(columns["source_row"]):
+            first = (columns[name][at] for name in ("mzs", "ints", "precursor_mz"))
+            rows[row] = (*first, *_rest(columns, at))
+    return rows
+
+
+def _plain(column: pa.ChunkedArray) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def run(case: Case, folder: Path) -> tuple[str, str]:
+    """Build from the case's file; judge what came of it."""
+    path = prepare(case, folder)
+    cutter = Cutter(path, *case.shrink) if case.shrink else None
+    try:
+        result = build_shards(
+            input_hdf5=path,
+            output_root=folder / "out",
+            num_workers=2,
+            batch_size=1_000,
+            min_memory_gb=0.0,
+            min_disk_gb=0.0,
+            **({"watch": cutter} if cutter else {}),  # type: ignore[arg-type]
+        )
+    except InputUnusable as error:
+        return judged(case, path, error)
+    if case.oracle == "error":
+        return "wrong", f"no error; {result.num_samples} spectra of {result.read}"
+    found = read_shards(result.shards), dict(result.dropped)
+    return compared(case, path, folder, found)
+
+
+def judged(case: Case, path: Path, error: InputUnusable) -> tuple[str, str]:
+    """Is the error clear, and may there be one?"""
+    wanted = [str(path), *([case.says] if case.says else ())]
+    missing = [text for text in wanted if text not in error.problem]
+    if case.oracle == "exact":
+        return "wrong", f"refused: {error.problem}"
+    if missing or not error.hint or "\n" in error.problem:
+        return "wrong", f"unclear, without {missing}: {error.problem!r}, hint {error.hint!r}"
+    return "refused", error.problem
+
+
+def compared(case: Case, path: Path, folder: Path, found: Any) -> tuple[str, str]:
+    """Are the rows right?"""
+    if case.undamaged is not None:
+        whole = folder / "whole.hdf5"
+        case.undamaged(whole)
+        if equal(found, read_by_library(whole)):
+            return "same", "as before the damage"
+        if case.oracle == "truth":
+            return "wrong", "other rows than before the damage"
+    if equal(found, read_by_library(path)):
+        return "same", "as h5py reads it"
+    return "wrong", "other rows than h5py reads"
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Equal, where NaN is NaN."""
+    return a == b or repr(a) == repr(b)
+
+
+def _peak() -> int:
+    """The most memory that this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "warm"
+        healthy_case = Case("warm", healthy, "exact")
+        assert run(healthy_case, folder) == ("same", "as h5py reads it"), run(healthy_case, folder)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, used + MEMORY_BYTES))
+        peak = _peak()
+        print("ready", flush=True)
+        tiers: dict[str, tuple[Case, ...]] = {}
+        for line in sys.stdin:
+            asked = json.loads(line)
+            make = {"selection": selection, "everything": everything}[asked["tier"]]
+            cases = tiers.setdefault(asked["tier"], ()) or make()
+            tiers[asked["tier"]] = cases
+            try:
+                verdict, detail = run(cases[asked["case"]], Path(temporary) / "case")
+            except Exception:  # noqa: BLE001 - whatever it is, it is a finding
+                verdict, detail = "wrong", traceback.format_exc()
+            grown = _peak() - peak
+            peak += grown
+            print(json.dumps({"verdict": verdict, "detail": detail, "grown": grown}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What an index says of chunks is believed where it can be true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from remote.workloads.shards.chunks import ChunkMap
+from remote.workloads.shards.storage import DataFile, Unreadable
+from tests.unit.shards.raws import spectra
+
+SHAPE = (20, 2, 4)
+CHUNKS = (8, 1, 2)
+
+
+def stored(path: Path, written: int = 20, **options: Any) -> Path:
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset("spectrum", SHAPE, "f8", chunks=CHUNKS, **options)
+        dataset[:written] = spectra(20, 4)[:written]
+    return path
+
+
+def key_of(content: bytearray, place: tuple[int, ...]) -> int:
+    """Where a chunk's key begins in the B-tree: size, filter mask, then its first row and so on."""
+    corner = b"".join(n.to_bytes(8, "little") for n in (*place, 0))
+    at = content.index(corner, content.index(b"TREE\x01"))
+    return at - 8
+
+
+def test_every_chunk_has_its_place(tmp_path: Path) -> None:
+    path = stored(tmp_path / "x.h5", compression="gzip")
+    with DataFile(path) as file:
+        found = ChunkMap.of(file, file.hdf5["spectrum"])
+        info = file.hdf5["spectrum"].id.get_chunk_info_by_coord((16, 1, 2))
+    assert (found.offsets[2, 1, 1], found.sizes[2, 1, 1]) == (info.byte_offset, info.size)
+    assert found.sizes.shape == (3, 2, 2)
+    assert not found.skipped
+
+
+@pytest.mark.parametrize(("written", "rows"), [(0, (0, 19)), (8, (8, 19)), (16, (16, 19))])
+def test_what_was_never_written_is_named(
+    written: int, rows: tuple[int, int], tmp_path: Path
+) -> None:
+    with (
+        DataFile(stored(tmp_path / "x.h5", written)) as file,
+        pytest.raises(Unreadable, match="of 12 chunks were never written, or are lost") as caught,
+    ):
+        ChunkMap.of(file, file.hdf5["spectrum"])
+    assert caught.value.rows == rows
+
+
+def test_a_hole_is_named(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        dataset = file.create_dataset("spectrum", SHAPE, "f8", chunks=CHUNKS)
+        for start in (0, 16):
+            dataset[start : start + 4] = 1
+        dataset[8:16, 0] = 1
+    with DataFile(tmp_path / "x.h5") as file, pytest.raises(Unreadable, match="2 of 12") as caught:
+        ChunkMap.of(file, file.hdf5["spectrum"])
+    assert caught.value.rows == (8, 15)
+
+
+def test_a_declared_size_allocates_nothing(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("spectrum", (2**60, 2, 128), "f8", chunks=(40, 1, 1))
+    with DataFile(tmp_path / "x.h5") as file, pytest.raises(Unreadable) as caught:
+        ChunkMap.of(file, file.hdf5["spectrum"])
+    assert caught.value.rows == (0, 2**60 - 1)
+
+
+def beyond(content: bytearray, key: int) -> None:
+    content[key + 40 + 5] = 0xFF
+
+
+def another_place(content: bytearray, key: int) -> None:
+    content[key + 8] = 0
+
+
+def outside(content: bytearray, key: int) -> None:
+    content[key + 8 + 2] = 0x10
+
+
+def too_long(content: bytearray, key: int) -> None:
+    content[key] = 0xF0
+
+
+def not_packed(content: bytearray, key: int) -> None:
+    content[key + 4] = 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (beyond, "beyond the end"),
+        (another_place, "twice"),
+        (outside, "outside"),
+        (too_long, "in one place"),
+        (not_packed, "not packed"),
+    ],
+)
+@pytest.mark.parametrize("packing", ["gzip", "lzf"])
+def test_a_damaged_index_is_found(
+    damage: Callable[[bytearray, int], None], says: str, packing: str, tmp_path: Path
+) -> None:
+    path = stored(tmp_path / "x.h5", compression=packing)
+    content = bytearray(path.read_bytes())
+    damage(content, key_of(content, (8, 0, 2)))
+    path.write_bytes(content)
+    with DataFile(path) as file, pytest.raises(Unreadable, match=says):
+        ChunkMap.of(file, file.hdf5["spectrum"])
+
+
+def test_a_shuffle_is_never_skipped(tmp_path: Path) -> None:
+    path = stored(tmp_path / "x.h5", compression="gzip", shuffle=True)
+    content = bytearray(path.read_bytes())
+    content[key_of(content, (8, 0, 2)) + 4] = 1  # the first filter alone
+    path.write_bytes(content)
+    with DataFile(path) as file, pytest.raises(Unreadable, match="not packed"):
+        ChunkMap.of(file, file.hdf5["spectrum"])
+
+
+def test_packing_that_did_not_help_may_be_skipped(tmp_path: Path) -> None:
+    values = np.arange(16.0).reshape(8, 1, 2)
+    path = stored(tmp_path / "x.h5", compression="gzip")
+    with h5py.File(path, "a") as file:
+        file["spectrum"].id.write_direct_chunk((8, 0, 2), values.tobytes(), filter_mask=1)
+    with DataFile(path) as file:
+        assert ChunkMap.of(file, file.hdf5["spectrum"]).skipped
