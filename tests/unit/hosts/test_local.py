@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -55,24 +54,3 @@ def test_closed_directories_are_removed_too(tmp_path: Path) -> None:
     TRANSPORT.remove(tmp_path / "run")
     TRANSPORT.remove(tmp_path / "run")
     assert [entry.name for entry in tmp_path.iterdir()] == ["outside"]
-
-
-def test_free_disk_is_told_for_what_is_not_there_yet(tmp_path: Path) -> None:
-    assert TRANSPORT.free_bytes(tmp_path / "x" / "y") > 0
-
-
-def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
-    waited = threading.Event()
-    order: list[str] = []
-
-    def second() -> None:
-        with TRANSPORT.lock(tmp_path / "l", waited.set):
-            order.append("second")
-
-    with TRANSPORT.lock(tmp_path / "l"):
-        thread = threading.Thread(target=second)
-        thread.start()
-        assert waited.wait(10)
-        order.append("first")
-    thread.join(10)
-    assert order == ["first", "second"]
