@@ -173,6 +173,12 @@ class LoginRefused(WorkhorseError):
     exit_code = 22
 
 
+class ImageUnusable(HostRefused):
+    """The environment's image is on the host and does not run there."""
+
+    exit_code = 23
+
+
 class InternalError(WorkhorseError):
     """A defect in Workhorse; the hint names the log file."""
 

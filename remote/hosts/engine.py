@@ -25,6 +25,7 @@ PING_SECONDS = 3
 _UNIX = "unix://"
 # What docker-py calls a socket, whatever its path.
 _DOCKER = "http+docker://"
+_CONTAINERD = "io.containerd.snapshotter.v1"
 
 
 class Answer(StrEnum):
@@ -51,13 +52,18 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The engine's real size: of the virtual machine it lives in, not of the controller."""
+    """The engine's real size: of the virtual machine it lives in, not of the controller.
+
+    `image_store` says how it keeps images: "overlay2" and the like, or "containerd".
+    """
 
     memory_bytes: int
     cpus: int
     architecture: str
     version: str
     rootless: bool
+    id: str
+    image_store: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +203,15 @@ def _one_pool(url: str) -> Any:
 def facts_of(info: Mapping[str, Any]) -> EngineFacts:
     """The facts in an engine's own description of itself."""
     options = info.get("SecurityOptions") or []
+    stores = [value for _, value in info.get("DriverStatus") or ()]
     return EngineFacts(
         memory_bytes=int(info["MemTotal"]),
         cpus=int(info["NCPU"]),
         architecture=str(info["Architecture"]),
         version=str(info["ServerVersion"]),
         rootless=any("rootless" in option for option in options),
+        id=str(info["ID"]),
+        image_store="containerd" if _CONTAINERD in stores else str(info["Driver"]),
     )
 
 

@@ -109,6 +109,59 @@ while (1) {
 }
 """
 
+# The members of a saved image: kind, size, length of what follows, path, a NUL; small ones whole.
+_SAVED = r"""
+use strict; binmode STDIN; binmode STDOUT;
+my $most = shift;
+sub get {
+  my ($left) = @_;
+  my $data = "";
+  while ($left) {
+    my $count = sysread(STDIN, $data, $left, length $data);
+    $count or die "the saved image was cut\n";
+    $left -= $count;
+  }
+  return $data;
+}
+sub skip {
+  my ($left) = @_;
+  while ($left > 0) {
+    my $part = $left > 1 << 20 ? 1 << 20 : $left;
+    get($part);
+    $left -= $part;
+  }
+}
+my ($long, $large);
+while (1) {
+  my $head = get(512);
+  last if $head =~ /^\0{512}$/;
+  my ($name, $size, $type, $target, $prefix) = unpack("Z100 x24 Z12 x20 a1 Z100 x88 Z155", $head);
+  $size = defined $large ? $large : oct $size;
+  $name = defined $long ? $long : length $prefix ? "$prefix/$name" : $name;
+  my $pad = -$size % 512;
+  if ($type eq "x") {
+    my $records = get($size);
+    skip($pad);
+    $long = $1 if $records =~ /\d+ path=(.*)\n/;
+    $large = $1 if $records =~ /\d+ size=(\d+)\n/;
+    next;
+  }
+  ($long, $large) = ();
+  if ($type eq "2") { print "link 0 ", length $target, " $name\0$target"; }
+  elsif ($type eq "0" || $type eq "\0") {
+    my $body = $size <= $most ? get($size) : "";
+    skip($size) if $size > $most;
+    $body = "" unless $body =~ /^\s*[\[{]/;
+    print "file $size ", length $body, " $name\0$body";
+    skip($pad);
+    next;
+  }
+  skip($size + $pad);
+}
+1 while sysread STDIN, my $rest, 1 << 16;
+print "end\0";
+"""
+
 # The first of the arguments that is a program; `~/` is the user's home on the host.
 _PROGRAM = """
 for f in "$@"; do
@@ -148,6 +201,12 @@ def publish(partial: Path, final: Path) -> Sequence[str]:
 def program(candidates: Sequence[str]) -> Sequence[str]:
     """Print where a program is."""
     return _shell(_PROGRAM, *candidates)
+
+
+def saved(docker: Sequence[str], image: str, most: int) -> Sequence[str]:
+    """List what `docker save` gives of an image; JSON of up to `most` bytes comes whole."""
+    pipe = 'most=$1 text=$2; shift 2; "$@" | perl -e "$text" -- "$most"'
+    return _shell(pipe, str(most), _SAVED.strip(), *docker, "save", image)
 
 
 def lock(path: Path, silence_seconds: int) -> Sequence[str]:

@@ -94,9 +94,15 @@ def test_facts_are_the_engines_own() -> None:
         "Architecture": "aarch64",
         "ServerVersion": "27",
         "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
+        "ID": "d3adb33f",
+        "Driver": "overlay2",
+        "DriverStatus": [["Backing Filesystem", "extfs"]],
     }
     facts = facts_of(info)
     assert (facts.memory_bytes, facts.cpus, facts.rootless) == (5, 2, True)
+    assert (facts.id, facts.image_store) == ("d3adb33f", "overlay2")
+    containerd = [["driver-type", "io.containerd.snapshotter.v1"]]
+    assert facts_of({**info, "DriverStatus": containerd}).image_store == "containerd"
     assert not facts_of({**info, "SecurityOptions": None}).rootless
 
 
