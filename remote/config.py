@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from remote.errors import ConfigInvalid, UsageError
-from remote.model import HostConfig, Limits
+from remote.model import BuildPlace, HostConfig, Limits
 from remote.schema import nearest, read_yaml
 
 HOSTS_FILE = Path("configs/hosts.yaml")
@@ -49,6 +49,7 @@ class _HostEntry:
     state_dir: Path | None = None
     docker_binary: str | None = None
     base_image: str = "python:3.11-slim"
+    build: BuildPlace = "auto"
     limits: _LimitsEntry = field(default_factory=_LimitsEntry)
 
 
@@ -123,4 +124,5 @@ def _host(name: str, entry: _HostEntry) -> HostConfig:
         docker_binary=entry.docker_binary,
         base_image=entry.base_image,
         limits=entry.limits.limits(),
+        build=entry.build,
     )

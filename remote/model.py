@@ -23,6 +23,9 @@ Clock = Callable[[], datetime]
 
 TransportKind = Literal["local", "ssh"]
 RuntimeKind = Literal["docker", "process"]
+# Where a host's environment image is built; "auto" is here where both engines are of one kind.
+BuildPlace = Literal["auto", "here", "host"]
+PushWay = Literal["appended", "loaded", "built", "there"]
 
 
 class RunState(StrEnum):
@@ -70,6 +73,7 @@ class HostConfig:
     docker_binary: str | None = None
     base_image: str = "python:3.11-slim"
     limits: Limits = field(default_factory=Limits)
+    build: BuildPlace = "auto"
 
     @property
     def argument(self) -> str:
@@ -145,11 +149,27 @@ class CodeDigests:
 
 
 @dataclass(frozen=True, slots=True)
+class Pushed:
+    """What went to the host of an image, and what it had already.
+
+    `way` is how the run image came to be there: "appended" to the environment's layers, "loaded"
+    whole, "built" on the host, or "there" already.
+    """
+
+    way: PushWay
+    layers_sent: int = 0
+    bytes_sent: int = 0
+    layers_there: int = 0
+    bytes_there: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PlacedImage:
     """Software that is on the host, ready to run.
 
     `environment` and `code` are references in the runtime's own terms: image ids for docker,
-    directories for process. `image_digest` is None on the process runtime. `modules` holds the
+    directories for process. `image_digest` is that of the image's configuration, the same on every
+    engine; None on the process runtime, as is `pushed`. `modules` holds the
     top-level module names the environment can import (recorded once per environment);
     `layers` the diff ids of the image's layers, lowest first.
     """
@@ -161,6 +181,7 @@ class PlacedImage:
     image_digest: str | None
     modules: frozenset[str]
     layers: tuple[str, ...] = ()
+    pushed: Pushed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,11 @@ def build(host: str | None, as_json: bool) -> None:
     from remote.hosts.connect import connect
     from remote.hosts.select import choose
     from remote.image.place import place
-    from remote.run.steps import Steps
+    from remote.steps import Steps
 
     chosen = choose(load(project().root), host)
-    with display() as listener, connect(chosen) as opened, Steps(listener).step("build") as say:
-        placed = place(opened, project(), say)
+    with display() as listener, connect(chosen) as opened:
+        placed = place(opened, project(), Steps(listener))
     facts = {
         "runtime": chosen.runtime,
         "environment": placed.environment,

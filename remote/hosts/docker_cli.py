@@ -58,20 +58,29 @@ def docker_cli(
         EngineUnusable: there is none; says what was found.
     """
     with TemporaryDirectory(prefix="workhorse-docker-") as folder:
-        configuration = private_configuration(home)
+        theirs = home / ".docker" / "config.json"
+        configuration = private_configuration(
+            home, theirs.read_bytes() if theirs.exists() else None
+        )
         (Path(folder) / "config.json").write_text(json.dumps(configuration), encoding="utf-8")
         variables = {"DOCKER_HOST": url, "DOCKER_CONFIG": folder, "DOCKER_BUILDKIT": "1"}
         yield DockerCli(_choose(_binaries(search_path, home, named), variables), variables)
 
 
-def private_configuration(home: Path) -> dict[str, object]:
-    """What of the user's docker configuration a build needs."""
+def private_configuration(home: Path, configuration: bytes | None) -> dict[str, object]:
+    """What of the user's docker configuration, config.json, a build needs."""
     theirs: dict[str, object] = {}
-    with suppress(OSError, ValueError):
-        theirs = json.loads((home / ".docker" / "config.json").read_text(encoding="utf-8"))
+    with suppress(ValueError):
+        theirs = json.loads(configuration or b"{}")
     plugins = [str(Path(path.replace("~", str(home), 1))) for path in _PLUGIN_FOLDERS]
     kept = {"proxies": theirs["proxies"]} if "proxies" in theirs else {}
     return {"cliPluginsExtraDirs": plugins, **kept}
+
+
+def _theirs(home: Path) -> bytes | None:
+    with suppress(OSError):
+        return (home / ".docker" / "config.json").read_bytes()
+    return None
 
 
 def has_buildkit(version: str, *, buildx: bool) -> bool:

@@ -173,6 +173,32 @@ exit 127
 """
 
 
+# Each docker command among the arguments: where it is, whether it has buildx, its version.
+_BUILDERS = """
+for f in "$@"; do
+  case $f in "~/"*) f=$HOME/${f#"~/"} ;; esac
+  case $f in */*) ;; *) f=$(command -v "$f") || continue ;; esac
+  [ -x "$f" ] && [ ! -d "$f" ] && version=$("$f" --version 2>/dev/null) || continue
+  if "$f" buildx version >/dev/null 2>&1; then buildx=buildx; else buildx=none; fi
+  printf "%s\\t%s\\t%s\\n" "$f" "$buildx" "$version"
+done
+"""
+
+# A docker command with a configuration of ours, for the engine that the user's own would reach.
+_DOCKER = """
+configuration=$1 docker=$2
+shift 2
+if [ -z "$DOCKER_HOST" ]; then
+  DOCKER_HOST=$("$docker" context inspect --format "{{.Endpoints.docker.Host}}") || exit
+fi
+export DOCKER_HOST
+DOCKER_CONFIG=$configuration exec "$docker" "$@" 2>&1
+"""
+
+# BuildKit, and images without attestations: one manifest is what layers are appended to.
+PLAIN_IMAGES = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+
+
 def remove(path: Path) -> Sequence[str]:
     """Delete a tree."""
     return _shell(_REMOVE, str(path))
@@ -201,6 +227,17 @@ def publish(partial: Path, final: Path) -> Sequence[str]:
 def program(candidates: Sequence[str]) -> Sequence[str]:
     """Print where a program is."""
     return _shell(_PROGRAM, *candidates)
+
+
+def builders(candidates: Sequence[str]) -> Sequence[str]:
+    """List docker commands: path, `buildx` or `none`, what `--version` says; tabs between."""
+    return _shell(_BUILDERS, *candidates)
+
+
+def docker(binary: str, configuration: Path, words: Sequence[str]) -> Sequence[str]:
+    """A docker command that builds; both streams in one."""
+    settings = [f"{name}={value}" for name, value in PLAIN_IMAGES.items()]
+    return ("/usr/bin/env", *settings, *_shell(_DOCKER, str(configuration), binary, *words))
 
 
 def saved(docker: Sequence[str], image: str, most: int) -> Sequence[str]:

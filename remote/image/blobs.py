@@ -10,27 +10,26 @@ import gzip
 import hashlib
 import json
 import shutil
-import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from io import RawIOBase
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
 from remote.errors import IntegrityFailure
 from remote.hosts.engine import Engine
 from remote.hosts.local import LocalTransport
-from remote.image.layers import Blob, Codec, Layer, sha256
+from remote.image.layers import Blob, Codec, Layer
 from remote.image.loading import patient
-from remote.image.saved import DOCUMENT_BYTES
+from remote.image.saved import DOCUMENT_BYTES, Pieces, read_tar
 
 _BLOCK = 1 << 20
 _RECORD = "layers.json"
 _CONFIG = "config.json"
 _GZIP_MAGIC, _ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 # Fast and close to the best: 0.29 of the size, at several times the speed of a fast link.
+_MAGIC_BYTES = 512
 _ZSTD_LEVEL = 3
 _GZIP_LEVEL = 1
 
@@ -62,9 +61,7 @@ def saved_image(
         record = json.loads((folder / _RECORD).read_bytes())
         config = (folder / _CONFIG).read_bytes()
     layers = [Layer.from_json(one) for one in record]
-    return SavedImage(
-        config, tuple(Blob(one, folder / _name(one.diff_id)) for one in layers)
-    )
+    return SavedImage(config, tuple(Blob(one, folder / _name(one.diff_id)) for one in layers))
 
 
 def _forget(store: Path) -> None:
@@ -78,20 +75,17 @@ def _save(engine: Engine, image_id: str, codec: Codec, folder: Path) -> None:
     building.mkdir()
     found: dict[str, Layer] = {}
     documents: dict[str, bytes] = {}
-    with patient(engine):
-        stream = cast("IO[bytes]", _Stream(engine.client.api.get_image(image_id)))
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
-            for member in tar:
-                source = tar.extractfile(member) if member.isreg() else None
-                if source is None:
-                    continue
-                head = source.read(512)
-                if member.size <= DOCUMENT_BYTES and head.lstrip()[:1] in (b"{", b"["):
-                    document = head + source.read()
-                    documents[sha256(document)] = documents[member.name] = document
-                elif member.name.endswith("/layer.tar") or member.name.startswith("blobs/"):
-                    layer = _keep(_joined(head, source), codec, building)
-                    found[layer.diff_id] = layer
+    with patient(engine), read_tar(engine.client.api.get_image(image_id)) as tar:
+        for member in tar:
+            source = tar.extractfile(member) if member.isreg() else None
+            if source is None:
+                continue
+            head = source.read(_MAGIC_BYTES)
+            if member.size <= DOCUMENT_BYTES and head.lstrip()[:1] in (b"{", b"["):
+                documents[member.name] = head + source.read()
+            elif member.name.endswith("/layer.tar") or member.name.startswith("blobs/"):
+                layer = _keep(_joined(head, source), codec, building)
+                found[layer.diff_id] = layer
     config = _config_of(documents, found)
     if config is None:
         shutil.rmtree(building)
@@ -171,15 +165,13 @@ _PACKERS: dict[Codec, Callable[[], _Packer]] = {Codec.GZIP: _gzip, Codec.ZSTD: _
 def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The tar in a layer, however it was kept."""
     first = next(pieces, b"")
+    stream = cast("IO[bytes]", Pieces(_chained(first, pieces)))
     if first.startswith(_ZSTD_MAGIC):
         import zstandard
 
-        stream = zstandard.ZstdDecompressor().stream_reader(_Stream(_chained(first, pieces)))
+        stream = cast("IO[bytes]", zstandard.ZstdDecompressor().stream_reader(stream))
     elif first.startswith(_GZIP_MAGIC):
-        stream = gzip.GzipFile(fileobj=cast("IO[bytes]", _Stream(_chained(first, pieces))))
-    else:
-        yield from _chained(first, pieces)
-        return
+        stream = cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
     while piece := stream.read(_BLOCK):
         yield piece
 
@@ -197,24 +189,3 @@ def _chained(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 def _name(diff_id: str) -> str:
     return diff_id.removeprefix("sha256:")
-
-
-class _Stream(RawIOBase):
-    """An iterator of bytes as a file that is read in order."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Short only at the end; `size` is never negative here."""
-        parts, missing = [self._rest[:size]], size - len(self._rest)
-        self._rest = self._rest[size:]
-        while missing > 0 and (piece := next(self._pieces, b"")):
-            parts.append(piece[:missing])
-            self._rest = piece[missing:]
-            missing -= len(piece)
-        return b"".join(parts)

@@ -13,7 +13,11 @@ from dataclasses import dataclass, field
 
 STAGE = "run"
 _COPY = re.compile(r"(remote|notebooks)/?\s+/workspace/(remote|notebooks)/?")
-_TEXT = {"USER": "User", "WORKDIR": "WorkingDir", "STOPSIGNAL": "StopSignal"}
+_TEXT = {
+    "USER": ("User", re.compile(r"[\w.:-]+")),
+    "WORKDIR": ("WorkingDir", re.compile(r"/[\w./-]*")),
+    "STOPSIGNAL": ("StopSignal", re.compile(r"\w+")),
+}
 _LISTS = {"ENTRYPOINT": "Entrypoint", "CMD": "Cmd"}
 
 
@@ -32,12 +36,14 @@ def run_stage(dockerfile: str) -> RunStage | None:
         match = _COPY.fullmatch(rest) if name == "COPY" else None
         if match and match[1] == match[2]:
             copied.add(match[1])
-        elif name in _TEXT:
-            config[_TEXT[name]] = rest
+        elif name in _TEXT and _TEXT[name][1].fullmatch(rest):
+            config[_TEXT[name][0]] = rest
         elif name in _LISTS and (items := _list(rest)) is not None:
             config[_LISTS[name]] = items
         else:
             return None
+    if "Entrypoint" in config:  # takes the command of what is below away
+        config.setdefault("Cmd", [])
     return RunStage(config) if copied == {"remote", "notebooks"} else None
 
 

@@ -84,7 +84,7 @@ def run_once(engine: Engine, image: str, command: Sequence[str], seconds: float,
     try:
         container.start()
         code = int(container.wait(timeout=seconds)["StatusCode"])
-        output = container.logs(stdout=True, stderr=bool(code)).decode(errors="replace")
+        output = str(container.logs(stdout=True, stderr=bool(code)).decode(errors="replace"))
     except APIError as error:
         raise _unusable(image, where, str(error.explanation or error)) from error
     except ReadTimeout as error:

@@ -1,12 +1,14 @@
-"""What `docker save` gave but for the layers' bytes: whether it is whole, and which blobs it has."""
+"""What `docker save` gave, but for the layers' bytes: is it whole, and which blobs does it name."""
 
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
 
 from remote.image.layers import Layer
 
@@ -102,6 +104,52 @@ def parse(listing: bytes) -> Saved:
         if content:
             documents[path] = content
     return Saved(sizes, links, documents)
+
+
+def list_saved(pieces: Iterator[bytes]) -> Saved:
+    """The same of an image that is saved to here."""
+    sizes: dict[str, int] = {}
+    links: dict[str, str] = {}
+    documents: dict[str, bytes] = {}
+    with read_tar(pieces) as tar:
+        for member in tar:
+            if member.issym():
+                links[member.name] = member.linkname
+            source = tar.extractfile(member) if member.isreg() else None
+            if source is None:
+                continue
+            sizes[member.name] = member.size
+            if member.size <= DOCUMENT_BYTES:
+                document = source.read()
+                if document.lstrip()[:1] in (b"{", b"["):
+                    documents[member.name] = document
+    return Saved(sizes, links, documents)
+
+
+def read_tar(pieces: Iterator[bytes]) -> tarfile.TarFile:
+    """A tar that comes in pieces, read once and in order."""
+    return tarfile.open(fileobj=cast("IO[bytes]", Pieces(pieces)), mode="r|")
+
+
+class Pieces(RawIOBase):
+    """An iterator of bytes as a file that is read in order."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Short only at the end; `size` is never negative here."""
+        parts, missing = [self._rest[:size]], size - len(self._rest)
+        self._rest = self._rest[size:]
+        while missing > 0 and (piece := next(self._pieces, b"")):
+            parts.append(piece[:missing])
+            self._rest = piece[missing:]
+            missing -= len(piece)
+        return b"".join(parts)
 
 
 def _path(digest: str) -> str:

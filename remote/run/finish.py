@@ -17,7 +17,7 @@ from remote.results.names import FAILED, RUN_JSON
 from remote.results.recover import recover
 from remote.results.seal import seal, shelve
 from remote.run.ended import settle
-from remote.run.steps import Steps
+from remote.steps import Steps
 
 
 def finish(

@@ -10,8 +10,8 @@ from remote.run.finish import finish
 from remote.run.launch import Reserved, check_disk, launch, reserved
 from remote.run.provenance import git_facts
 from remote.run.stage import refuse_runs_as_inputs, stage
-from remote.run.steps import Steps
 from remote.run.watch import watch, way_back
+from remote.steps import Steps
 
 
 def execute(request: RunRequest, listener: Listener, *, clock: Clock) -> SealedRun:
@@ -52,8 +52,7 @@ def _started(host: Host, request: RunRequest, steps: Steps, clock: Clock) -> Run
 
 def _launched(host: Host, request: RunRequest, reservation: Reserved, steps: Steps) -> Run:
     git = git_facts(request.project.root)
-    with steps.step("build") as say:
-        placed = place(host, request.project, say)
+    placed = place(host, request.project, steps)
     refuse_missing_imports(request.notebook, placed.modules, request.project.notebooks)
     with steps.step("stage") as say:
         staged = stage(host, request.parameters, say)

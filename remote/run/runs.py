@@ -14,8 +14,8 @@ from remote.hosts.connect import Host
 from remote.model import Clock, Listener, RunState, SealedRun
 from remote.run.ended import final_outcome, state_of
 from remote.run.finish import finish, read_spec, sealed_already
-from remote.run.steps import Steps
 from remote.run.watch import POLL_SECONDS, watch, way_back
+from remote.steps import Steps
 
 LOGS = ("kernel.log", "events.jsonl")
 

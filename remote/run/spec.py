@@ -66,6 +66,7 @@ def run_spec(
             "image_digest": placed.image_digest,
             "layers": list(placed.layers),
             "environment": placed.environment,
+            "pushed": asdict(placed.pushed) if placed.pushed else None,
         },
         "git": git,
         "limits": _limits(plan.limits),

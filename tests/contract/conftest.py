@@ -15,8 +15,8 @@ from docker.errors import ImageNotFound
 from remote.hosts.connect import Host, connect
 from remote.hosts.engine import Answer, find_engine, open_engine
 from remote.hosts.select import local_host
-from remote.image.build import tags
 from remote.image.digests import code_digests
+from remote.image.target import tags
 from remote.model import HostConfig, Project
 from tests.contract.cells import Cell
 from tests.contract.making import write_notebooks

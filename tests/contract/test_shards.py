@@ -11,8 +11,8 @@ import pytest
 from remote.config import environment
 from remote.hosts.docker_cli import docker_cli
 from remote.hosts.engine import find_engine
-from remote.image.build import tags
 from remote.image.digests import code_digests
+from remote.image.target import tags
 from remote.model import Project, RunState
 from tests.contract.conftest import open_cell
 

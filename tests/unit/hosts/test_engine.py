@@ -146,8 +146,8 @@ def test_a_named_command_that_cannot_build_is_refused(tmp_path: Path) -> None:
 
 def test_the_users_proxies_are_kept_and_nothing_else(tmp_path: Path) -> None:
     theirs = {"credsStore": "osxkeychain", "proxies": {"default": {"httpProxy": "p"}}}
-    (tmp_path / ".docker").mkdir()
-    (tmp_path / ".docker/config.json").write_text(json.dumps(theirs))
-    ours = private_configuration(tmp_path)
+    ours = private_configuration(tmp_path, json.dumps(theirs).encode())
     assert set(ours) == {"cliPluginsExtraDirs", "proxies"}
     assert ours["proxies"] == theirs["proxies"]
+    for nothing in (None, b"", b"{broken"):
+        assert set(private_configuration(tmp_path, nothing)) == {"cliPluginsExtraDirs"}

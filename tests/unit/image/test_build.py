@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from remote.image.build import build_argv, inventory_argv, tags
+from remote.image.build import build_arguments
+from remote.image.target import tags
 from remote.model import CodeDigests
 
 DIGESTS = CodeDigests(lock="l", code="c", package="p", notebooks="n")
 
 
 def test_build_line() -> None:
-    arguments = {"BASE_IMAGE": "python:3.11-slim", "ENVIRONMENT": "workhorse-env:1"}
-    assert build_argv(Path("/docker"), Path("/ctx"), "tag:1", arguments, "--target", "env") == [
-        "/docker",
-        "build",
+    settings = {"BASE_IMAGE": "python:3.11-slim", "ENVIRONMENT": "workhorse-env:1"}
+    assert build_arguments("tag:1", settings, "--target", "env") == [
         "--progress=plain",
         "--target",
         "env",
@@ -25,14 +23,7 @@ def test_build_line() -> None:
         "ENVIRONMENT=workhorse-env:1",
         "--tag",
         "tag:1",
-        "--",
-        "/ctx",
     ]
-
-
-def test_the_inventory_is_taken_without_network_or_privileges() -> None:
-    line = inventory_argv(Path("docker"), "sha256:1")
-    assert line[:6] == ["docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--read-only"]
 
 
 def test_names_follow_what_images_are_made_of() -> None:

@@ -1,0 +1,72 @@
+"""Whether an appended image is as good as a built one: tried once per environment and engine."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from docker.errors import APIError, BuildError
+
+from remote.errors import ImageUnusable
+from remote.hosts import host_scripts
+from remote.hosts.command import CommandFailed
+from remote.hosts.forward import find_docker
+from remote.hosts.ssh import SshTransport
+from remote.image import loading
+from remote.image.archive import Image
+from remote.image.saved import DOCUMENT_BYTES, Saved, list_saved, parse
+from remote.image.target import Target
+
+_SAVE_SECONDS = 600
+_START_SECONDS = 120
+
+
+def fault_of(target: Target, image: Image) -> str:
+    """Why an image on the engine is not as good as a built one; empty where it is.
+
+    It starts, it can be saved whole, and it serves as FROM.
+    """
+    diff_ids = [layer.diff_id for layer in image.layers]
+    try:
+        command = ("python", "-c", "import remote")
+        loading.run_once(target.engine, image.name, command, _START_SECONDS, target.where)
+        missing = saved(target, image.name).missing(diff_ids)
+        if missing:
+            return f"it cannot be saved again: {missing}"
+        _serve_as_base(target, image.name)
+    except ImageUnusable as error:
+        return error.problem
+    except (CommandFailed, ValueError) as error:
+        return f"it cannot be saved again: {error}"
+    except (APIError, BuildError) as error:
+        return f"it does not serve as FROM: {error}"
+    return ""
+
+
+def saved(target: Target, name: str) -> Saved:
+    """What `docker save` of an image holds; over a link the bytes stay on the host.
+
+    Raises:
+        CommandFailed, ValueError: it could not be saved.
+    """
+    transport = target.host.transport
+    if not isinstance(transport, SshTransport):
+        with loading.patient(target.engine):
+            return list_saved(target.engine.client.api.get_image(name))
+    docker = find_docker(transport.link, target.host.config.docker_binary)
+    pieces: list[bytes] = []
+    argv = host_scripts.saved((docker,), name, DOCUMENT_BYTES)
+    code, errors = transport.link.exchange(argv, pieces.append, timeout=_SAVE_SECONDS)
+    if code:
+        raise ValueError(errors.decode(errors="replace").strip())
+    return parse(b"".join(pieces))
+
+
+def _serve_as_base(target: Target, name: str) -> None:
+    """Raises APIError or BuildError."""
+    dockerfile = f"FROM {name}\nRUN true\n".encode()
+    images = target.engine.client.images
+    with loading.patient(target.engine, _SAVE_SECONDS):
+        built, _ = images.build(
+            fileobj=BytesIO(dockerfile), rm=True, forcerm=True, network_mode="none"
+        )
+        images.remove(built.id, force=True)
