@@ -119,7 +119,7 @@ def _told_apart(link: Link) -> Iterator[None]:
     try:
         yield
     except (RequestException, DockerException, BuildFailed, CommandFailed, HostRefused) as error:
-        if link.alive:
+        if not link.has_gone():
             raise
         raise link.down("") from error
 

@@ -34,6 +34,7 @@ PROBE_SECONDS = 3
 SILENCE_SECONDS = 20
 _BLOCK = 1 << 16
 _STDERR_BYTES = 1 << 16
+_NOTICE_SECONDS = 0.2
 
 
 class SessionsFull(HostRefused):
@@ -160,6 +161,13 @@ class Link:
     def alive(self) -> bool:
         """False once the connection has ended, or was found dead."""
         return self._transport.is_active()
+
+    def has_gone(self) -> bool:
+        """Whether the connection has ended; what waited on it can hear of it a moment before."""
+        limit = time.monotonic() + _NOTICE_SECONDS
+        while self.alive and time.monotonic() < limit:
+            time.sleep(0.01)
+        return not self.alive
 
     def down(self, why: str) -> HostUnreachable:
         """The error for a link that has gone."""
