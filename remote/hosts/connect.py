@@ -88,7 +88,7 @@ def _over_ssh(config: HostConfig) -> Iterator[Host]:
     import_docker()
     from remote.hosts.destination import parse_destination
     from remote.hosts.docker import DockerRuntime
-    from remote.hosts.engine import engine_at
+    from remote.hosts.engine import EngineTooOld, engine_at
     from remote.hosts.forward import find_docker, forwarded, why_unusable
     from remote.hosts.link import open_link
     from remote.hosts.ssh import SshTransport
@@ -104,6 +104,8 @@ def _over_ssh(config: HostConfig) -> Iterator[Host]:
         with forwarded(link, (docker, "system", "dial-stdio")) as url, ExitStack() as stack:
             try:
                 engine = stack.enter_context(engine_at(url, config))
+            except EngineTooOld:
+                raise
             except EngineUnusable as error:
                 raise why_unusable(link, docker) from error
             with _told_apart(link):
