@@ -17,7 +17,8 @@ from remote.schema import load_yaml
 if TYPE_CHECKING:
     from yaml import Node
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./~@:+-]+")
+# Nothing that YAML would read as part of its own.
+_PLAIN = re.compile(r"[A-Za-z0-9/~](?:[A-Za-z0-9_./~@:+-]*[A-Za-z0-9_./~@+-])?")
 
 
 def with_host(text: str, name: str, keys: Mapping[str, str]) -> str:
