@@ -6,14 +6,12 @@ import base64
 import os
 import re
 import stat
-from collections.abc import Callable
 
 from remote.errors import HostKeyRefused, UsageError
-from remote.hosts.known_hosts import HostKeyUnknown, ServerKey
+from remote.hosts.known_hosts import Accepts, HostKeyUnknown, ServerKey
 from remote.hosts.link import check_key
 from remote.hosts.ssh_config import Route
 
-Accepts = Callable[[ServerKey], bool]
 # As `ssh-keygen -l` shows one.
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 # What stands in the first field of a line for one server: no pattern, no list.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -31,6 +31,10 @@ class ServerKey:
     def where_it_lies(self) -> str:
         """The command that shows it on the host itself."""
         return f"ssh-keygen -lf /etc/ssh/ssh_host_{_short(self.kind)}_key.pub"
+
+
+# Whether a key that is not known is the server's.
+Accepts = Callable[[ServerKey], bool]
 
 
 class HostKeyUnknown(HostKeyRefused):
