@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from remote.errors import HostKeyRefused, UsageError
 from remote.hosts.connect import route_to
 from remote.hosts.destination import parse_destination
-from remote.hosts.known_hosts import Accepts
+from remote.hosts.known_hosts import Accepts, ServerKey
 from remote.model import HostConfig, RuntimeKind
 
 
@@ -30,24 +31,17 @@ def candidate(
             )
     state = Path(given.get("state_dir", "~/.workhorse"))
     runtime: RuntimeKind = "process" if given.get("runtime") == "process" else "docker"
-    images = {"base_image": given["base_image"]} if "base_image" in given else {}
-    host = HostConfig(
-        name,
-        "ssh",
-        runtime,
-        "",
-        state,
-        destination=destination,
-        docker_binary=given.get("docker_binary"),
-        **images,
-    )
+    host = HostConfig(name, "ssh", runtime, "", state, destination=destination)
+    host = replace(host, docker_binary=given.get("docker_binary"))
+    if "base_image" in given:
+        host = replace(host, base_image=given["base_image"])
     return host, {"destination": destination, **given}
 
 
 def greet(
     host: HostConfig, accepts: Accepts, *, fingerprints: tuple[str, ...], login: bool
-) -> None:
-    """See to it that the host's key is known and, with `login`, that the user is let in.
+) -> ServerKey:
+    """See to it that the host's key is known and, with `login`, that the user is let in; the key.
 
     Raises:
         HostKeyRefused: see `make_known`; or the known key is none of `fingerprints`, where some
@@ -69,3 +63,4 @@ def greet(
     if login:
         with open_link(route):
             pass
+    return server

@@ -31,8 +31,10 @@ _ENGINE = (
 
 
 def findings(config: HostConfig) -> Iterator[Finding]:
-    """Ask everything that applies to a host, one finding at a time; what was opened is closed at
-    the end. Nothing of it stays on the host."""
+    """Ask everything that applies to a host, one finding at a time.
+
+    What was opened is closed at the end; nothing stays on the host, unless the link dies meanwhile.
+    """
     with ExitStack() as stack:
         yield from examine(checks_for(config), Visit(config, stack))
 

@@ -82,12 +82,16 @@ def state(visit: Visit) -> Finding:
 
 def disk(visit: Visit) -> Finding:
     root = visit.layout.root
-    return of_disk(visit.transport.free_bytes(root), str(root), "free some, or set `state_dir`")
+    return of_disk(
+        visit.transport.free_bytes(root),
+        str(root),
+        "free some there, or set `state_dir` of the host",
+    )
 
 
 def of_disk(free: int, where: str, fix: str) -> Finding:
     """A verdict on free disk."""
-    said = f"{free / 2**30:.1f} GiB free at {where}"
+    said = f"{free / 2**30:.1f} GiB free on {where}"
     if free < FULL_BYTES:
         raise DiskTooSmall(said, hint=fix)
     return warn(said, fix) if free < TIGHT_BYTES else ok(said)
