@@ -113,8 +113,9 @@ def test_a_start_up_file_that_prints(config: HostConfig, lab_host: LabHost) -> N
     assert found["engine"].level is Level.NOT_ASKED
 
 
-def test_a_state_directory_that_cannot_be_written(config: HostConfig) -> None:
-    found = refused(replace(config, state_dir=Path("/proc/workhorse")), "state directory", 4)
+@pytest.mark.parametrize("path", ["/usr/workhorse", "/root/workhorse"])
+def test_a_state_directory_that_cannot_be_written(config: HostConfig, path: str) -> None:
+    found = refused(replace(config, state_dir=Path(path)), "state directory", 4)
     assert found["engine"].level is Level.OK
     assert found["mount"].level is Level.NOT_ASKED
 

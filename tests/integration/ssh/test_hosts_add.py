@@ -138,7 +138,7 @@ def test_a_fingerprint_in_place_of_an_answer(
     assert stranger.read_text() == line
     assert load(checkout).default_host == "mini"
     # Known by now: nothing is added, and a fingerprint that was given must still be its own.
-    code, out, err = said(hosts(checkout, "add", "again", lab_host.name))
+    code, _, err = said(hosts(checkout, "add", "again", lab_host.name))
     assert code == 0, err
     assert f"its host key {fingerprint} is known" in err
     assert stranger.read_text() == line
