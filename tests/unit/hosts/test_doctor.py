@@ -92,6 +92,14 @@ def test_checks_need_what_comes_before_them(transport: TransportKind, runtime: R
         assert set(check.needs) <= set(names[:place])
 
 
+def test_the_documentation_has_every_check(project_root: Path) -> None:
+    text = (project_root / "docs" / "hosts.md").read_text()
+    rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    documented = {name.strip() for row in rows for name in row.split(",")}
+    checks = checks_for(HostConfig("mini", "ssh", "docker", "", Path("/x")))
+    assert {check.name for check in checks} <= documented
+
+
 @pytest.mark.parametrize(
     ("driver", "status", "level"),
     [
