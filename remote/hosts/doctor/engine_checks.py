@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from remote.config import environment
 from remote.errors import EngineUnusable, MemoryTooSmall
@@ -19,9 +17,8 @@ from remote.hosts.select import local_host
 
 LEAST_BYTES = 1 << 30
 SMALL_BYTES = 4 << 30
-_GOOD_STORES = ("overlay2", "overlayfs", "fuse-overlayfs", "btrfs", "zfs", "stargz", "nydus")
+_GOOD_STORES = ("overlay2", "containerd", "fuse-overlayfs", "btrfs", "zfs")
 _ALIKE = {"amd64": "x86_64", "arm64": "aarch64"}
-_SNAPSHOTTER = "io.containerd.snapshotter"
 # Where the engine's socket is, in the words of the docker command, and what this user may do there.
 _SOCKET = """
 at=$("$1" context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null | head -n 1)
@@ -84,18 +81,15 @@ def engine_here(visit: Visit) -> Finding:  # noqa: ARG001 - asks this machine, w
 
 
 def store(visit: Visit) -> Finding:
-    return of_store(visit.info)
+    return of_store(visit.engine.facts.image_store)
 
 
-def of_store(info: Mapping[str, Any]) -> Finding:
+def of_store(name: str) -> Finding:
     """A verdict on how an engine keeps its images."""
-    driver = str(info.get("Driver"))
-    kept = any(_SNAPSHOTTER in str(value) for _, value in info.get("DriverStatus") or [])
-    said = f"{driver}, containerd image store" if kept else driver
-    if driver in _GOOD_STORES:
-        return ok(said)
+    if name in _GOOD_STORES:
+        return ok(f"{name} image store" if name == "containerd" else name)
     return warn(
-        f"{said}: slow, or takes much disk",
+        f"{name}: slow, or takes much disk",
         "overlay2 is what Docker uses by itself on ext4 and xfs: docker info says why it is not",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from remote.config import environment
 from remote.errors import HostKeyRefused, HostUnreachable, LoginRefused, WorkhorseError
@@ -85,11 +85,6 @@ class Visit:
         if self.config.transport == "local":
             return self._stack.enter_context(open_engine(self.config, environment()))
         return self._stack.enter_context(engine_over(self.link, self.docker, self.config))
-
-    @cached_property
-    def info(self) -> dict[str, Any]:
-        """The engine's own description of itself."""
-        return dict(self.engine.client.info())
 
     @property
     def run_user(self) -> ContainerUser:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 INFO: Mapping[str, object] = {
+    "ID": "QJ3S:Q6LX",
     "MemTotal": 8 << 30,
     "NCPU": 4,
     "Architecture": "x86_64",

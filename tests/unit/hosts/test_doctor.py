@@ -25,6 +25,7 @@ from remote.hosts.doctor.inside import of_mount
 from remote.hosts.doctor.mac import of_autostart, of_sleep
 from remote.hosts.doctor.probe import Probed, image_of, probe_spec
 from remote.hosts.doctor.way import of_clock, of_disk
+from remote.hosts.engine import facts_of
 from remote.hosts.transport import FileStatus
 from remote.model import HostConfig, RuntimeKind, TransportKind
 from tests.unit.hosts.engines import INFO
@@ -110,7 +111,8 @@ def test_the_documentation_has_every_check(project_root: Path) -> None:
     ],
 )
 def test_image_stores(driver: str, status: object, level: Level) -> None:
-    found = of_store({**INFO, "Driver": driver, "DriverStatus": status})
+    facts = facts_of({**INFO, "Driver": driver, "DriverStatus": status})
+    found = of_store(facts.image_store)
     assert found.level is level
     assert ("containerd" in found.found) is (status is CONTAINERD)
 
