@@ -175,24 +175,33 @@ def engine_at(url: str, config: HostConfig) -> Iterator[Engine]:
         EngineUnusable: it cannot be used.
     """
     import docker
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
 
-    try:
+    with _answering(url, config):
         client = docker.DockerClient(base_url=url, timeout=CALL_SECONDS, version="auto")
-    except (DockerException, RequestException) as error:
-        raise EngineUnusable(
-            f"host {config.name}: the Docker Engine at {url} cannot be used: {error}",
-            hint="`docker info` shows what is wrong with it",
-        ) from error
     client.api.adapters[_DOCKER].close()
     client.api.mount(_DOCKER, _one_pool(url))
     try:
-        facts = facts_of(client.info())
+        with _answering(url, config):
+            facts = facts_of(client.info())
         refuse_too_old(facts.version, config.name)
         yield Engine(client, url, facts)
     finally:
         client.close()
+
+
+@contextmanager
+def _answering(url: str, config: HostConfig) -> Iterator[None]:
+    """An engine that gives no answer that can be used says so."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except (DockerException, RequestException, KeyError) as error:
+        raise EngineUnusable(
+            f"host {config.name}: the Docker Engine at {url} cannot be used: {error}",
+            hint="`docker info` shows what is wrong with it",
+        ) from error
 
 
 def refuse_too_old(version: str, host: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.host import LabHost
+from tests.unit.hosts.engines import answering
 
 pytestmark = [pytest.mark.integration, pytest.mark.ssh]
 
@@ -22,6 +23,7 @@ HOSTS = """hosts:
   shut: {destination: "mini:9"}
   unwritable: {destination: mini, state_dir: /root/workhorse}
   elsewhere: {destination: mini, docker_binary: /opt/none/docker}
+  old: {destination: mini, docker_binary: /srv/old-docker}
   greedy: {destination: mini, limits: {memory: 900 TiB}}
 """
 
@@ -78,6 +80,25 @@ def other_key(lab_host: LabHost) -> Iterator[None]:
         yield
 
 
+# A docker command whose engine says what engines of that version were recorded to say.
+OLD_DOCKER = """#!/bin/sh
+[ "$*" = "system dial-stdio" ] || exit 1
+while read -r line && [ ${#line} -gt 1 ]; do :; done
+cat <<'END'
+"""
+
+
+@contextmanager
+def old_engine(lab_host: LabHost) -> Iterator[None]:
+    program = OLD_DOCKER + answering(ServerVersion="19.03.15").decode() + "\nEND\n"
+    install = 'printf %s "$1" >/srv/old-docker; chmod 755 /srv/old-docker'
+    lab_host.run("sh", "-c", install, "sh", program)
+    try:
+        yield
+    finally:
+        lab_host.run("rm", "/srv/old-docker")
+
+
 def nothing(_: LabHost) -> AbstractContextManager[None]:
     return nullcontext()
 
@@ -103,6 +124,7 @@ CASES = {
     "no docker": Case("mini", 14, "has no docker command; looked for docker", no_docker),
     "no docker as named": Case("elsewhere", 14, "looked for /opt/none/docker"),
     "no permission": Case("mini", 14, "may not be used by scientist", forbidden_socket),
+    "an old engine": Case("old", 14, "its Docker Engine is 19.03.15; 20.10 is", old_engine),
     "unwritable": Case("unwritable", 4, "/root/workhorse/envs: Permission denied"),
     "too little memory": Case("greedy", 17, "the Docker Engine has"),
 }

@@ -129,6 +129,17 @@ def test_an_engine_that_is_too_old(tmp_path: Path, version: str) -> None:
     assert EngineTooOld.exit_code == EngineUnusable.exit_code
 
 
+def test_an_engine_that_does_not_describe_itself(tmp_path: Path) -> None:
+    body = b'{"ApiVersion": "1.40"}'
+    reply = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with (
+        listening(tmp_path / "s", reply) as url,
+        pytest.raises(EngineUnusable, match="cannot be used: 'MemTotal'"),
+        open_engine(local_host("docker", "a test"), {"DOCKER_HOST": url}),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("version", ["20.10.0", "20.10.24+dfsg1", "27.3.1", "28", "dev"])
 def test_an_engine_that_is_new_enough(tmp_path: Path, version: str) -> None:
     host = local_host("docker", "a test")
