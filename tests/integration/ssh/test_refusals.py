@@ -130,11 +130,19 @@ CASES = {
 }
 
 
+def traces(lab_host: LabHost) -> tuple[str, str]:
+    """The runs and containers that the host has."""
+    runs = f"ls -A /home/{lab_host.user}/.workhorse/runs"
+    listed = lab_host.run("docker", "ps", "--all", "--quiet")
+    return lab_host.run("sh", "-c", runs, check=False).stdout, listed.stdout
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_run_that_its_host_cannot_take(
     lab_host: LabHost, home: Path, checkout: Path, case: Case
 ) -> None:
     command = [sys.executable, "-m", "remote", "run", "notebooks/00_test_remote.ipynb"]
+    before = traces(lab_host)
     with case.fault(lab_host):
         done = subprocess.run(
             [*command, "--host", case.host],
@@ -154,7 +162,4 @@ def test_a_run_that_its_host_cannot_take(
     assert "Traceback" not in done.stderr
     assert not list(checkout.glob("results/.incoming/*_*"))
     assert not list(checkout.rglob("gotcha"))
-    kept = lab_host.run("sh", "-c", f"ls -A /home/{lab_host.user}/.workhorse/runs", check=False)
-    assert kept.stdout == ""
-    containers = lab_host.run("docker", "ps", "--all", "--quiet")
-    assert containers.stdout == ""
+    assert traces(lab_host) == before
