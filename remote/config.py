@@ -46,7 +46,7 @@ class _LimitsEntry:
 class _HostEntry:
     destination: str | None = None
     runtime: Literal["docker", "process"] = "docker"
-    state_dir: Path | None = None
+    state_dir: str | None = None
     docker_binary: str | None = None
     base_image: str = "python:3.11-slim"
     build: BuildPlace = "auto"
@@ -65,7 +65,11 @@ def load(project_root: Path) -> Config:
     Raises:
         ConfigInvalid: the file is broken; `problem` lists every fault with its path.
     """
-    path = project_root / HOSTS_FILE
+    return load_file(project_root / HOSTS_FILE)
+
+
+def load_file(path: Path) -> Config:
+    """As `load`, of one file."""
     if not path.exists():
         return Config(path)
     read = read_yaml(path, _HostsFile)
@@ -119,10 +123,17 @@ def _host(name: str, entry: _HostEntry) -> HostConfig:
         transport="local" if local else "ssh",
         runtime=entry.runtime,
         reason="",
-        state_dir=entry.state_dir or (state_dir() if local else Path("~/.workhorse")),
+        state_dir=_state_dir(entry, local=local),
         destination=entry.destination,
         docker_binary=entry.docker_binary,
         base_image=entry.base_image,
         limits=entry.limits.limits(),
         build=entry.build,
     )
+
+
+def _state_dir(entry: _HostEntry, *, local: bool) -> Path:
+    """`~` is the home on the host, which is known once there is a connection."""
+    if not local:
+        return Path(entry.state_dir or "~/.workhorse")
+    return Path(entry.state_dir).expanduser() if entry.state_dir else state_dir()

@@ -26,6 +26,7 @@ VERBS = {
     "stop": Verb("remote.cli.stop", "stop", "Stop a run; what it has written is kept."),
     "collect": Verb("remote.cli.collect", "collect", "Collect and seal runs that have ended."),
     "results": Verb("remote.cli.results", "results", "List, show and verify result folders."),
+    "hosts": Verb("remote.cli.hosts", "hosts", "Add, list and check the machines for runs."),
     "image": Verb("remote.cli.image", "image", "Build the environment that runs use."),
     "completion": Verb("remote.cli.completion", "completion", "Print a shell completion script."),
 }

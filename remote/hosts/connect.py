@@ -20,7 +20,9 @@ from remote.hosts.transport import Transport
 from remote.model import HostConfig
 
 if TYPE_CHECKING:
+    from remote.hosts.engine import Engine
     from remote.hosts.link import Link
+    from remote.hosts.ssh_config import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,28 +88,50 @@ def _over_ssh(config: HostConfig) -> Iterator[Host]:
             hint="leave `runtime: process` out, or run it here: --host local+process",
         )
     import_docker()
-    from remote.hosts.destination import parse_destination
     from remote.hosts.docker import DockerRuntime
-    from remote.hosts.engine import engine_at
-    from remote.hosts.forward import find_docker, forwarded, why_unusable
+    from remote.hosts.forward import find_docker
     from remote.hosts.link import open_link
     from remote.hosts.ssh import SshTransport
+
+    with open_link(route_to(config)) as link:
+        transport = SshTransport(link)
+        layout = StateLayout(in_home(config.state_dir, transport.home))
+        docker = find_docker(link, config.docker_binary)
+        with engine_over(link, docker, config) as engine, _told_apart(link):
+            yield Host(config, transport, DockerRuntime(transport, engine), layout)
+
+
+def route_to(config: HostConfig) -> Route:
+    """How a host over SSH is reached.
+
+    Raises:
+        ConfigInvalid, UsageError: see `ssh_config.read_route`.
+    """
+    from remote.hosts.destination import parse_destination
     from remote.hosts.ssh_config import read_route
 
     destination = parse_destination(config.destination or config.name)
-    agent = environment().get("SSH_AUTH_SOCK")
-    route = read_route(destination, Path.home(), agent)
-    with open_link(route) as link:
-        transport = SshTransport(link)
-        layout = StateLayout(_in_home(config.state_dir, transport.home))
-        docker = find_docker(link, config.docker_binary)
-        with forwarded(link, (docker, "system", "dial-stdio")) as url, ExitStack() as stack:
-            try:
-                engine = stack.enter_context(engine_at(url, config))
-            except EngineUnusable as error:
-                raise why_unusable(link, docker) from error
-            with _told_apart(link):
-                yield Host(config, transport, DockerRuntime(transport, engine), layout)
+    return read_route(destination, Path.home(), environment().get("SSH_AUTH_SOCK"))
+
+
+@contextmanager
+def engine_over(link: Link, docker: str, config: HostConfig) -> Iterator[Engine]:
+    """The engine that a host's docker command finds; its connection is closed at the end.
+
+    Raises:
+        EngineUnusable: it cannot be used; says why.
+    """
+    from remote.hosts.engine import EngineTooOld, engine_at
+    from remote.hosts.forward import forwarded, why_unusable
+
+    with forwarded(link, (docker, "system", "dial-stdio")) as url, ExitStack() as stack:
+        try:
+            engine = stack.enter_context(engine_at(url, config))
+        except EngineTooOld:
+            raise
+        except EngineUnusable as error:
+            raise why_unusable(link, docker) from error
+        yield engine
 
 
 @contextmanager
@@ -124,6 +148,6 @@ def _told_apart(link: Link) -> Iterator[None]:
         raise link.down("") from error
 
 
-def _in_home(path: Path, home: Path) -> Path:
+def in_home(path: Path, home: Path) -> Path:
     """`~/...` in a host's configuration is its user's home there."""
     return home.joinpath(*path.parts[1:]) if path.parts[:1] == ("~",) else path

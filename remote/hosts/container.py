@@ -22,6 +22,15 @@ RESULTS = Path("/workspace/results")
 # Where the controller is root, the run is this user and owns the run's directory.
 FIXED_UID = 1000
 
+# What no container of ours goes without.
+HARDENED: Mapping[str, Any] = {
+    "hostname": "workhorse",
+    "read_only": True,
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges:true"],
+    "init": True,
+}
+
 _TMPFS_BYTES = 2 << 30
 _HOME_BYTES = 512 << 20
 # What the engine's machine keeps for itself.
@@ -71,10 +80,10 @@ def container_spec(plan: LaunchPlan, limits: Limits, user: ContainerUser) -> dic
     assert limits.cpus is not None
     owned = f"uid={user.uid},gid={user.gid}"
     return {
+        **HARDENED,
         "image": plan.placed.code,
         "name": container_name(plan.id, plan.uuid),
         "command": ["python", "-m", "remote.runner", str(PLACES.directory)],
-        "hostname": "workhorse",
         "user": str(user),
         "working_dir": str(PLACES.working_directory),
         "environment": dict(_environment(plan)),
@@ -85,10 +94,6 @@ def container_spec(plan: LaunchPlan, limits: Limits, user: ContainerUser) -> dic
         },
         "shm_size": limits.shm_bytes,
         "network_mode": "bridge" if limits.network else "none",
-        "read_only": True,
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-        "init": True,
         "mem_limit": limits.memory_bytes,
         "memswap_limit": limits.memory_bytes,
         "nano_cpus": int(limits.cpus * 1_000_000_000),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,9 +24,15 @@ if TYPE_CHECKING:
 CALL_SECONDS = 30
 PING_SECONDS = 3
 _UNIX = "unix://"
+# The first whose images, builds and containers are as the rest of this package expects them.
+OLDEST = (20, 10)
 # What docker-py calls a socket, whatever its path.
 _DOCKER = "http+docker://"
 _CONTAINERD = "io.containerd.snapshotter.v1"
+
+
+class EngineTooOld(EngineUnusable):
+    """The engine answers and lacks what a run needs."""
 
 
 class Answer(StrEnum):
@@ -164,25 +171,54 @@ def engine_at(url: str, config: HostConfig) -> Iterator[Engine]:
     """Connect to the engine at a socket; the connection is closed at the end.
 
     Raises:
+        EngineTooOld: it is older than `OLDEST`.
         EngineUnusable: it cannot be used.
     """
     import docker
+
+    with _answering(url, config):
+        client = docker.DockerClient(base_url=url, timeout=CALL_SECONDS, version="auto")
+    client.api.adapters[_DOCKER].close()
+    client.api.mount(_DOCKER, _one_pool(url))
+    try:
+        with _answering(url, config):
+            facts = facts_of(client.info())
+        refuse_too_old(facts.version, config.name)
+        yield Engine(client, url, facts)
+    finally:
+        client.close()
+
+
+@contextmanager
+def _answering(url: str, config: HostConfig) -> Iterator[None]:
+    """An engine that gives no answer that can be used says so."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
     try:
-        client = docker.DockerClient(base_url=url, timeout=CALL_SECONDS, version="auto")
-    except (DockerException, RequestException) as error:
+        yield
+    except (DockerException, RequestException, KeyError) as error:
         raise EngineUnusable(
             f"host {config.name}: the Docker Engine at {url} cannot be used: {error}",
             hint="`docker info` shows what is wrong with it",
         ) from error
-    client.api.adapters[_DOCKER].close()
-    client.api.mount(_DOCKER, _one_pool(url))
-    try:
-        yield Engine(client, url, facts_of(client.info()))
-    finally:
-        client.close()
+
+
+def refuse_too_old(version: str, host: str) -> None:
+    """Refuse an engine older than `OLDEST`; a version that is no number (a build of one's own)
+    is taken.
+
+    Raises:
+        EngineTooOld: with its version and what to do.
+    """
+    numbers = re.match(r"(\d+)(?:\.(\d+))?", version)
+    if numbers and (int(numbers[1]), int(numbers[2] or 0)) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise EngineTooOld(
+            f"host {host}: its Docker Engine is {version}; {oldest} is the oldest that can be used",
+            hint="install a newer one on it (https://docs.docker.com/engine/install), or update "
+            "Docker Desktop, OrbStack or colima",
+        )
 
 
 def _one_pool(url: str) -> Any:

@@ -5,12 +5,52 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from remote.errors import HostKeyRefused
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKey:
+    """The key that a server shows. `shown` is what the person calls the server, `name` what its
+    key is known under, `file` where it would be recorded; `key` is the public key's bytes."""
+
+    shown: str
+    name: str
+    kind: str
+    key: bytes
+    file: Path
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.key)
+
+    def where_it_lies(self) -> str:
+        """The command that shows it on the host itself."""
+        return f"ssh-keygen -lf /etc/ssh/ssh_host_{_short(self.kind)}_key.pub"
+
+
+# Whether a key that is not known is the server's.
+Accepts = Callable[[ServerKey], bool]
+
+
+class HostKeyUnknown(HostKeyRefused):
+    """Nothing is known about the server; whoever knows it may say that this is its key."""
+
+    def __init__(self, server: ServerKey) -> None:
+        self.server = server
+        super().__init__(
+            f"{server.shown}: its host key {server.kind} {server.fingerprint} is not known here "
+            f"({server.file} has none for {server.name}); nothing was sent",
+            hint=f"compare on the host: {server.where_it_lies()}; if it is right: "
+            "remote hosts add NAME DESTINATION, or connect once with ssh, and answer yes",
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return HostKeyUnknown, (self.server,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +72,32 @@ def known_keys(paths: Sequence[Path], name: str) -> tuple[KnownKey, ...]:
     return tuple(known for path in paths for known in _read(path, name))
 
 
-def refuse_unless_known(
-    name: str, kind: str, key: bytes, known: Sequence[KnownKey], shown: str, first_file: Path
-) -> None:
+def refuse_unless_known(server: ServerKey, known: Sequence[KnownKey]) -> None:
     """Compare a server's key with what is known; nothing was sent to it yet.
 
-    `shown` is what the person calls the server.
-
     Raises:
-        HostKeyRefused: the key is revoked, not the known one, or none is known.
+        HostKeyUnknown: none is known.
+        HostKeyRefused: the key is revoked, or not the known one.
     """
-    said = f"{kind} {fingerprint(key)}"
+    said = f"{server.kind} {server.fingerprint}"
     for one in known:
-        if one.marker == "@revoked" and one.key == key:
+        if one.marker == "@revoked" and one.key == server.key:
             raise HostKeyRefused(
-                f"{shown}: its host key {said} is revoked ({one}); nothing was sent",
+                f"{server.shown}: its host key {said} is revoked ({one}); nothing was sent",
                 hint="do not use this host until whoever runs it explains",
             )
     plain = [one for one in known if not one.marker]
-    if any(one.key == key for one in plain):
+    if any(one.key == server.key for one in plain):
         return
     if plain:
         raise HostKeyRefused(
-            f"{shown}: its host key is {said}, which is not the one in "
+            f"{server.shown}: its host key is {said}, which is not the one in "
             f"{', '.join(map(str, plain))}; nothing was sent",
             hint="the host was set up anew, or somebody else answers in its place. Compare on the "
-            f"host: ssh-keygen -lf /etc/ssh/ssh_host_{_short(kind)}_key.pub; "
-            f"if it is right: ssh-keygen -R '{name}', then connect once with ssh",
+            f"host: {server.where_it_lies()}; "
+            f"if it is right: ssh-keygen -R '{server.name}', then connect once with ssh",
         )
-    raise HostKeyRefused(
-        f"{shown}: its host key {said} is not known here ({first_file} has none for {name}); "
-        "nothing was sent",
-        hint=f"compare on the host: ssh-keygen -lf /etc/ssh/ssh_host_{_short(kind)}_key.pub; "
-        "if it is right, connect once with ssh and answer yes",
-    )
+    raise HostKeyUnknown(server)
 
 
 def fingerprint(key: bytes) -> str:

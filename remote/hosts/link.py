@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from remote.errors import HostRefused, HostUnreachable, WorkhorseError
 from remote.hosts.command import CommandFailed, Completed
-from remote.hosts.known_hosts import known_keys, refuse_unless_known
+from remote.hosts.known_hosts import ServerKey, known_keys, refuse_unless_known
 from remote.hosts.login import log_in
 from remote.hosts.ssh_config import Route
 from remote.hosts.wire import Wire, dialled, unreachable
@@ -257,7 +257,7 @@ def open_link(route: Route) -> Iterator[Link]:
         HostUnreachable: nobody answers.
         LoginRefused: none of the user's keys is taken.
     """
-    logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # errors are raised, not logged
+    _silence()
     with ExitStack() as stack:
         through: Link | None = None
         for one in (*route.jumps, route):
@@ -267,7 +267,23 @@ def open_link(route: Route) -> Iterator[Link]:
         yield through
 
 
-def _connected(route: Route, through: Link | None, stack: ExitStack) -> Link:
+def check_key(route: Route) -> ServerKey:
+    """Connect far enough to see that a host's key is the known one; the servers that lead to it
+    are logged in to, as they must be.
+
+    Raises:
+        HostKeyUnknown, HostKeyRefused, HostUnreachable, LoginRefused: as `open_link`.
+    """
+    _silence()
+    with ExitStack() as stack:
+        through: Link | None = None
+        for one in route.jumps:
+            through = _connected(one, through, stack)
+        last = _connected(route, through, stack, login=False)
+        return _key_of(last._transport, route, through)
+
+
+def _connected(route: Route, through: Link | None, stack: ExitStack, *, login: bool = True) -> Link:
     from paramiko import Transport
     from paramiko.ssh_exception import SSHException
 
@@ -286,20 +302,28 @@ def _connected(route: Route, through: Link | None, stack: ExitStack) -> Link:
             transport.daemon = True
             _prefer([one.kind for one in known if not one.marker], transport)
             transport.start_client(timeout=CONNECT_SECONDS)
-            key = transport.get_remote_server_key()
-            shown = route.name if through is None else f"{route.name} ({route.host})"
-            refuse_unless_known(
-                route.key_name,
-                key.get_name(),
-                key.asbytes(),
-                known,
-                shown,
-                route.known_hosts[0],
-            )
-            log_in(transport, route)
+            refuse_unless_known(_key_of(transport, route, through), known)
+            if login:
+                log_in(transport, route)
         except (SSHException, EOFError, OSError) as error:
             raise unreachable(route, f"it speaks no SSH that we speak: {error}") from error
     return Link(route, transport, wire)
+
+
+def _silence() -> None:
+    """What paramiko logs it also raises."""
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
+
+
+def _key_of(transport: Transport, route: Route, through: Link | None) -> ServerKey:
+    key = transport.get_remote_server_key()
+    return ServerKey(
+        shown=route.name if through is None else f"{route.name} ({route.host})",
+        name=route.key_name,
+        kind=key.get_name(),
+        key=key.asbytes(),
+        file=route.known_hosts[0],
+    )
 
 
 def _jumped(route: Route, through: Link) -> Channel:

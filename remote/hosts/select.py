@@ -72,6 +72,23 @@ def choose(config: Config, host_argument: str | None = None) -> HostConfig:
     )
 
 
+def to_examine(config: Config, name: str | None = None) -> HostConfig:
+    """The host that is to be looked at: as `choose`, but what it cannot do is no refusal.
+
+    Raises:
+        UsageError: no host has that name.
+    """
+    name = name or config.default_host or LOCAL
+    if name in config.hosts:
+        return config.hosts[name]
+    if name == LOCAL:
+        answers = find_engine(environment()).answer is Answer.ANSWERS
+        return local_host("docker" if answers else "process", "")
+    if name in BUILT_IN:
+        return local_host(BUILT_IN[name] or "process", "", name)
+    return choose(config, name)
+
+
 def is_this_machine(config: Config, name: str) -> bool:
     """Whether a name, if it is one, means this machine."""
     if name in config.hosts:

@@ -120,6 +120,8 @@ class SshTransport:
                 found = sftp.stat(str(path))
             except FileNotFoundError:
                 return None
+            except PermissionError as error:
+                raise self._refused("look at", path, error) from error
         return FileStatus(
             mode=found.st_mode or 0,
             uid=found.st_uid or 0,
@@ -134,6 +136,8 @@ class SshTransport:
                 entries = sftp.listdir_attr(str(path))
             except FileNotFoundError:
                 return ()
+            except PermissionError as error:
+                raise self._refused("list", path, error) from error
         return tuple(sorted(e.filename for e in entries if stat.S_ISDIR(e.st_mode or 0)))
 
     def remove(self, path: Path) -> None:

@@ -1,13 +1,14 @@
 """Every command of the README is run, in a clean copy of this checkout.
 
 A comment above each block says where: `clone` blocks run one after the other as one user would
-type them; `engine` needs Docker; `package` changes the locks of its copy; `suite` is this test
-suite itself, which .ci/run runs; `python` is what a notebook would hold.
+type them; `engine` needs Docker, `host` a second host; `package` changes the locks of its copy;
+`suite` is this test suite itself, which .ci/run runs; `python` is what a notebook would hold.
 """
 
 from __future__ import annotations
 
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from remote.config import load
+from tests.lab.host import LabHost
+
 pytestmark = pytest.mark.integration
 
 CopyCheckout = Callable[[Path], Path]
@@ -23,7 +27,7 @@ CopyCheckout = Callable[[Path], Path]
 BLOCK = re.compile(
     r"(?:<!-- run: (?P<where>\w+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)```", re.S
 )
-PLACES = {"clone", "engine", "package", "suite", "python"}
+PLACES = {"clone", "engine", "host", "package", "suite", "python"}
 SECONDS = 900
 
 
@@ -37,12 +41,13 @@ def code_of(root: Path, where: str) -> str:
     return "\n".join(code for place, _, code in blocks(root) if place == where)
 
 
-def shell(code: str, cwd: Path, **variables: str) -> str:
+def shell(code: str, cwd: Path, stdin: int | None = None, **variables: str) -> str:
     """What a script wrote to stdout; it must succeed."""
     done = subprocess.run(
         ["bash", "-euxo", "pipefail", "-c", code],
         cwd=cwd,
         env={**os.environ, **variables},
+        stdin=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -129,6 +134,31 @@ def test_the_image_by_hand(tmp_path: Path, copy_checkout: CopyCheckout) -> None:
     shell(code_of(root, "engine"), root, DOCKER_BUILDKIT="1", PATH=f"/usr/bin:{os.environ['PATH']}")
     assert list((root / "by-hand" / "train").glob("shard_by_hand_*.parquet"))
     assert (root / "by-hand" / "executed.ipynb").is_file()
+
+
+@pytest.mark.ssh
+def test_another_machine(lab_host: LabHost, tmp_path: Path, copy_checkout: CopyCheckout) -> None:
+    """As somebody would type it, who knows the host's name and answers yes to its key."""
+    root = copy_checkout(tmp_path / "clone")
+    shell("bash scripts/bootstrap.sh", root)  # at home, where downloads are kept
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(mode=0o700, parents=True)
+    config = f"Host mini.local\n  HostName {lab_host.address}\n  IdentityFile {lab_host.key}\n"
+    (home / ".ssh" / "config").write_text(config)
+    code = code_of(root, "host").replace("ana@", f"{lab_host.user}@")
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, b"yes\n")
+        out = shell(code, root, stdin=theirs, HOME=str(home), SSH_AUTH_SOCK="")
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert lab_host.address in (home / ".ssh" / "known_hosts").read_text()
+    assert load(root).default_host == "mini"
+    assert " failed" not in out
+    (folder,) = (root / "results").glob("00_test_remote_*")
+    assert str(folder) in out
+    assert out.splitlines()[-1] == f"* mini  {lab_host.user}@mini.local  docker"
 
 
 def test_the_test_commands_are_those_of_continuous_integration(project_root: Path) -> None:

@@ -17,6 +17,7 @@ HEAVY = ("docker", "paramiko", "rich", "nbformat", "yaml", "numpy", "h5py", "pya
 SUBCOMMANDS = [
     *([verb] for verb in VERBS),
     *(["results", name] for name in ("list", "show", "latest", "verify")),
+    *(["hosts", name] for name in ("add", "list", "default", "remove", "doctor")),
     ["image", "build"],
 ]
 

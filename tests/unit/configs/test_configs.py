@@ -53,6 +53,13 @@ def test_a_remote_host_and_its_limits(tmp_path: Path) -> None:
     assert with_limits(host, memory=5, cpus=None).limits == Limits(memory_bytes=5, cpus=8.0)
 
 
+def test_the_home_in_a_state_directory_is_that_of_the_host(tmp_path: Path) -> None:
+    text = "hosts: {mini: {destination: a@b, state_dir: ~/runs}, here: {state_dir: ~/runs}}"
+    hosts = load(project_with(tmp_path, text)).hosts
+    assert hosts["mini"].state_dir == Path("~/runs")
+    assert hosts["here"].state_dir == Path.home() / "runs"
+
+
 def test_problems_are_told_with_their_paths(tmp_path: Path) -> None:
     text = "hosts:\n  mini: {destnation: x, limits: {memory: much, pids: 1}}\n"
     with pytest.raises(ConfigInvalid) as refused:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+INFO: Mapping[str, object] = {
+    "ID": "QJ3S:Q6LX",
+    "MemTotal": 8 << 30,
+    "NCPU": 4,
+    "Architecture": "x86_64",
+    "ServerVersion": "20.10.24+dfsg1",
+    "SecurityOptions": ["name=seccomp,profile=default"],
+    "Driver": "overlay2",
+    "DriverStatus": [["Backing Filesystem", "extfs"], ["Supports d_type", "true"]],
+}
 PONG = b"HTTP/1.0 200 OK\r\n\r\nOK"
+
+
+def answering(**different: object) -> bytes:
+    """What an engine says to every question: its version and its description of itself."""
+    body = json.dumps({"ApiVersion": "1.40", "MinAPIVersion": "1.12", **INFO, **different})
+    return f"HTTP/1.0 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
 @contextmanager

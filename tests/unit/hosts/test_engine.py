@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +13,19 @@ import pytest
 
 from remote.errors import EngineUnusable
 from remote.hosts.docker_cli import docker_cli, has_buildkit, private_configuration
-from remote.hosts.engine import Answer, Socket, candidates, facts_of, find_engine, knock
+from remote.hosts.engine import (
+    Answer,
+    EngineTooOld,
+    Socket,
+    candidates,
+    facts_of,
+    find_engine,
+    knock,
+    open_engine,
+)
 from remote.hosts.engine import refuse_unusable as refuse
-from tests.unit.hosts.engines import fake_cli, listening
+from remote.hosts.select import local_host
+from tests.unit.hosts.engines import answering, fake_cli, listening
 
 
 def test_an_engine_that_answers(tmp_path: Path) -> None:
@@ -104,6 +115,39 @@ def test_facts_are_the_engines_own() -> None:
     containerd = [["driver-type", "io.containerd.snapshotter.v1"]]
     assert facts_of({**info, "DriverStatus": containerd}).image_store == "containerd"
     assert not facts_of({**info, "SecurityOptions": None}).rootless
+
+
+@pytest.mark.parametrize("version", ["19.03.15", "18.09.1", "1.13.1", "20.9", "4.9.3"])
+def test_an_engine_that_is_too_old(tmp_path: Path, version: str) -> None:
+    host = local_host("docker", "a test")
+    with (
+        listening(tmp_path / "s", answering(ServerVersion=version)) as url,
+        pytest.raises(EngineTooOld, match=f"its Docker Engine is {re.escape(version)}; 20.10 is"),
+        open_engine(host, {"DOCKER_HOST": url}),
+    ):
+        pass
+    assert EngineTooOld.exit_code == EngineUnusable.exit_code
+
+
+def test_an_engine_that_does_not_describe_itself(tmp_path: Path) -> None:
+    body = b'{"ApiVersion": "1.40"}'
+    reply = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with (
+        listening(tmp_path / "s", reply) as url,
+        pytest.raises(EngineUnusable, match="cannot be used: 'MemTotal'"),
+        open_engine(local_host("docker", "a test"), {"DOCKER_HOST": url}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("version", ["20.10.0", "20.10.24+dfsg1", "27.3.1", "28", "dev"])
+def test_an_engine_that_is_new_enough(tmp_path: Path, version: str) -> None:
+    host = local_host("docker", "a test")
+    with (
+        listening(tmp_path / "s", answering(ServerVersion=version)) as url,
+        open_engine(host, {"DOCKER_HOST": url}) as engine,
+    ):
+        assert engine.facts.version == version
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from remote.errors import HostKeyRefused
-from remote.hosts.known_hosts import fingerprint, known_keys, refuse_unless_known
+from remote.hosts.known_hosts import (
+    HostKeyUnknown,
+    ServerKey,
+    fingerprint,
+    known_keys,
+    refuse_unless_known,
+)
 
 KIND = "ssh-ed25519"
 KEY, OTHER = b"\0key", b"\0other"
@@ -23,7 +29,7 @@ def line(names: str, key: bytes = KEY, marker: str = "") -> str:
 def judge(path: Path, *lines: str, name: str = "mini", key: bytes = KEY) -> None:
     path.write_text("\n".join(lines) + "\n")
     known = known_keys((path.with_name("missing"), path), name)
-    refuse_unless_known(name, KIND, key, known, "me@mini", path)
+    refuse_unless_known(ServerKey("me@mini", name, KIND, key, path), known)
 
 
 def hashed(name: str) -> str:
@@ -41,7 +47,7 @@ def test_a_known_key_passes(tmp_path: Path, names: str) -> None:
 
 @pytest.mark.parametrize("names", ["maxi", "*,!mini", "[mini]:2222", hashed("maxi")], ids=range(4))
 def test_an_unknown_host_is_refused(tmp_path: Path, names: str) -> None:
-    with pytest.raises(HostKeyRefused, match="not known here") as caught:
+    with pytest.raises(HostKeyUnknown, match="not known here") as caught:
         judge(tmp_path / "known", line(names))
     assert fingerprint(KEY) in caught.value.problem
     assert "nothing was sent" in caught.value.problem
@@ -57,6 +63,7 @@ def test_another_port_is_another_name(tmp_path: Path) -> None:
 def test_a_changed_key_is_refused_with_the_line(tmp_path: Path) -> None:
     with pytest.raises(HostKeyRefused, match=r"not the one in .*known:2") as caught:
         judge(tmp_path / "known", line("maxi"), line("mini", OTHER))
+    assert not isinstance(caught.value, HostKeyUnknown)
     assert "ssh-keygen -R 'mini'" in caught.value.hint
 
 
