@@ -192,7 +192,21 @@ if [ -z "$DOCKER_HOST" ]; then
   DOCKER_HOST=$("$docker" context inspect --format "{{.Endpoints.docker.Host}}") || exit
 fi
 export DOCKER_HOST
-DOCKER_CONFIG=$configuration exec "$docker" "$@" 2>&1
+DOCKER_CONFIG=$configuration
+export DOCKER_CONFIG
+"""
+
+_PULL = """
+exec "$docker" pull -- "$1" 2>&1
+"""
+
+# The context comes packed; of a context on standard input some pairs of client and engine lose it.
+_BUILD = """
+context=$(mktemp -d) || exit
+trap 'rm -rf "$context"' EXIT
+trap 'exit 1' HUP INT TERM
+gzip -dc | tar -xf - -C "$context" || exit
+"$docker" build "$@" -- "$context" 2>&1
 """
 
 # BuildKit, and images without attestations: one manifest is what layers are appended to.
@@ -234,10 +248,16 @@ def builders(candidates: Sequence[str]) -> Sequence[str]:
     return _shell(_BUILDERS, *candidates)
 
 
-def docker(binary: str, configuration: Path, words: Sequence[str]) -> Sequence[str]:
-    """A docker command that builds; both streams in one."""
+def build(docker: str, configuration: Path, arguments: Sequence[str]) -> Sequence[str]:
+    """`docker build` of the packed folder on standard input; both streams in one."""
     settings = [f"{name}={value}" for name, value in PLAIN_IMAGES.items()]
-    return ("/usr/bin/env", *settings, *_shell(_DOCKER, str(configuration), binary, *words))
+    words = (str(configuration), docker, *arguments)
+    return ("/usr/bin/env", *settings, *_shell(_DOCKER + _BUILD, *words))
+
+
+def pull(docker: str, configuration: Path, image: str) -> Sequence[str]:
+    """`docker pull`; both streams in one."""
+    return _shell(_DOCKER + _PULL, str(configuration), docker, image)
 
 
 def saved(docker: Sequence[str], image: str, most: int) -> Sequence[str]:

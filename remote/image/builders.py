@@ -100,18 +100,19 @@ class _HostBuilder:
         self._configuration = host.layout.root / "docker"
 
     def build(self, context: Path, arguments: Sequence[str], on_line: OnLine) -> None:
-        self._call(("build", *arguments, "-"), _packed(context), on_line, BUILD_SECONDS)
+        argv = host_scripts.build(self._binary, self._configuration, arguments)
+        self._call(argv, _packed(context), on_line, BUILD_SECONDS)
 
     def pull(self, image: str, on_line: OnLine, seconds: float) -> None:
-        self._call(("pull", "--", image), b"", on_line, seconds)
+        argv = host_scripts.pull(self._binary, self._configuration, image)
+        self._call(argv, b"", on_line, seconds)
 
-    def _call(self, words: Sequence[str], data: bytes, on_line: OnLine, seconds: float) -> None:
+    def _call(self, argv: Sequence[str], data: bytes, on_line: OnLine, seconds: float) -> None:
         self._configure()
-        argv = host_scripts.docker(self._binary, self._configuration, words)
         lines = _Lines(on_line)
         code, _ = self._transport.link.exchange(argv, lines.take, [data], timeout=seconds)
         if code:
-            done = Completed(("docker", *words), code, "\n".join(lines.tail()), "")
+            done = Completed(tuple(argv), code, "\n".join(lines.tail()), "")
             raise CommandFailed(done, f"{self._transport.link.route.name}: exit status {code}")
 
     def _configure(self) -> None:

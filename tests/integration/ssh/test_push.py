@@ -140,8 +140,9 @@ def test_what_is_there_is_not_sent_again(host: Host, project: Project) -> None:
     """The environment once; then an edited notebook is one layer, an edited package two."""
     first = place(host, project)
     way, sent, there = pushed(first)
-    assert (way, there) == ("appended", 1), "the base image's layer is there"
-    assert sent == len(first.layers) - 1
+    by_blob = engine_of(host).facts.image_store == "containerd"
+    assert (way, there) == ("appended", 0 if by_blob else 1), "the base image's layer is there"
+    assert sent == len(first.layers) - there
     sound(host, project)
 
     again = place(host, project)
