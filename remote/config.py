@@ -83,14 +83,20 @@ def load_file(path: Path) -> Config:
     return Config(path, read.default_host, {n: _host(n, e) for n, e in read.hosts.items()})
 
 
-def with_limits(host: HostConfig, *, memory: int | None, cpus: float | None) -> HostConfig:
-    """`host` with the limits that were given on the command line in place of its own."""
+def adjusted(
+    host: HostConfig,
+    *,
+    memory: int | None = None,
+    cpus: float | None = None,
+    build: BuildPlace | None = None,
+) -> HostConfig:
+    """`host` with what was given on the command line in place of its own settings."""
     limits = host.limits
     if memory is not None:
         limits = replace(limits, memory_bytes=memory)
     if cpus is not None:
         limits = replace(limits, cpus=cpus)
-    return replace(host, limits=limits)
+    return replace(host, limits=limits, build=build or host.build)
 
 
 def state_dir() -> Path:

@@ -113,6 +113,12 @@ case ${1:-controller} in
   *) fail "there is no environment called $1" "Usage: scripts/bootstrap.sh [controller|dev]" ;;
 esac
 
+# Where the environment is active its own Python comes first, and is about to go.
+path=":$PATH:"
+path=${path//":$target/bin:"/:}
+path=${path#:}
+PATH=${path%:}
+
 stamp="$root $(digest_of "$lockfile" "${BASH_SOURCE[0]}")"
 if is_made; then exit 0; fi
 

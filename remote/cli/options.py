@@ -8,13 +8,13 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from click.shell_completion import CompletionItem
 
 from remote.errors import WorkhorseError
-from remote.model import Project
+from remote.model import BuildPlace, Project
 
 if TYPE_CHECKING:
     from remote.run.here import Places
@@ -67,6 +67,14 @@ host_option: Decorator = click.option(
     shell_complete=complete_host,
     help="The host that has the run: a name from configs/hosts.yaml, or user@host. "
     "By default this machine, then every host of configs/hosts.yaml.",
+)
+
+
+build_on_option: Decorator = click.option(
+    "--build-on",
+    type=click.Choice(get_args(BuildPlace)),
+    help="Where an image that the host lacks is built: here and pushed, or on the host's own "
+    "engine. By default here, where both engines are of one architecture.",
 )
 
 

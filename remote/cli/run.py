@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remote.cli.options import Size, complete_host, json_option, project
+from remote.cli.options import Size, build_on_option, complete_host, json_option, project
 
 if TYPE_CHECKING:
-    from remote.model import HostConfig, RunRequest
+    from remote.model import BuildPlace, HostConfig, RunRequest
 
 
 @click.command()
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option("--memory", type=Size(), help="Memory limit, as 12GiB.")
 @click.option("--cpus", type=click.FloatRange(min=0.1), help="CPU limit.")
+@build_on_option
 @click.option("--detach", is_flag=True, help="Return once the run is launched.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, start nothing.")
 @json_option
@@ -60,6 +61,7 @@ def run(
     host: str | None,
     memory: int | None,
     cpus: float | None,
+    build_on: BuildPlace | None,
     detach: bool,
     dry_run: bool,
     as_json: bool,
@@ -75,10 +77,11 @@ def run(
       remote run notebooks/10_build_shards.ipynb -p max_spectra 20000 --detach
     """
     from remote.cli.watching import watched
+    from remote.config import adjusted
     from remote.run.check import examine, request
 
     checked = examine(notebook, _given(letters), project())
-    chosen = _host(host, memory, cpus)
+    chosen = adjusted(_host(host), memory=memory, cpus=cpus, build=build_on)
     asked = request(checked, chosen)
     if dry_run:
         _show_plan(asked, as_json=as_json)
@@ -115,11 +118,11 @@ def _given(letters: dict[str, Any]) -> Any:
     )
 
 
-def _host(name: str | None, memory: int | None, cpus: float | None) -> HostConfig:
-    from remote.config import load, with_limits
+def _host(name: str | None) -> HostConfig:
+    from remote.config import load
     from remote.hosts.select import choose
 
-    return with_limits(choose(load(project().root), name), memory=memory, cpus=cpus)
+    return choose(load(project().root), name)
 
 
 def _detach(request: RunRequest, *, as_json: bool) -> int:

@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import json
 import shutil
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -156,7 +155,9 @@ def _zstd() -> _Packer:
 
 
 def _gzip() -> _Packer:
-    return cast(_Packer, zlib.compressobj(_GZIP_LEVEL, wbits=31))
+    from isal import isal_zlib
+
+    return cast(_Packer, isal_zlib.compressobj(level=_GZIP_LEVEL, wbits=31))
 
 
 _PACKERS: dict[Codec, Callable[[], _Packer]] = {Codec.GZIP: _gzip, Codec.ZSTD: _zstd}

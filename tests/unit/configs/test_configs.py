@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remote import config
-from remote.config import Config, load, state_dir, with_limits
+from remote.config import Config, adjusted, load, state_dir
 from remote.errors import ConfigInvalid, UsageError
 from remote.model import Limits
 from remote.workloads.shards.settings import read_settings
@@ -50,7 +50,12 @@ def test_a_remote_host_and_its_limits(tmp_path: Path) -> None:
     assert (host.transport, host.runtime) == ("ssh", "process")
     assert host.limits.memory_bytes == 12 << 30
     assert host.state_dir == Path("~/.workhorse")
-    assert with_limits(host, memory=5, cpus=None).limits == Limits(memory_bytes=5, cpus=8.0)
+    assert adjusted(host, memory=5, cpus=None).limits == Limits(memory_bytes=5, cpus=8.0)
+    assert (host.build, adjusted(host).build, adjusted(host, build="host").build) == (
+        "auto",
+        "auto",
+        "host",
+    )
 
 
 def test_the_home_in_a_state_directory_is_that_of_the_host(tmp_path: Path) -> None:

@@ -75,8 +75,10 @@ def bare(tmp_path: Path, project_root: Path) -> Path:
     return root
 
 
-def bootstrap(root: Path, python: str) -> subprocess.CompletedProcess[str]:
-    """With one Python on PATH and no others to be found."""
+def bootstrap(
+    root: Path, python: str, before: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """With one Python on PATH and no others to be found, but for those in `before`."""
     bin_directory = root / "bin"
     bin_directory.mkdir()
     (bin_directory / "python3").write_text(python)
@@ -91,7 +93,7 @@ def bootstrap(root: Path, python: str) -> subprocess.CompletedProcess[str]:
         (bin_directory / Path(tool).name).symlink_to(tool)
     return subprocess.run(
         ["bash", str(script)],
-        env={"PATH": str(bin_directory)},
+        env={"PATH": f"{before}:{bin_directory}" if before else str(bin_directory)},
         capture_output=True,
         text=True,
         check=False,
@@ -117,3 +119,14 @@ def test_a_python_without_venv_is_one_clear_error(bare: Path) -> None:
     assert "lacks the venv module" in done.stderr
     assert "sudo apt install python3.12-venv" in done.stderr
     assert not (bare / ".venv.lock").exists()
+
+
+def test_the_python_of_an_environment_that_is_active_does_not_make_it_anew(bare: Path) -> None:
+    """It goes with the environment that is replaced."""
+    active = bare / ".venv" / "bin"
+    active.mkdir(parents=True)
+    (active / "python3").write_text("#!/bin/sh\nexit 0\n")
+    (active / "python3").chmod(0o755)
+    done = bootstrap(bare, "#!/bin/sh\nexit 1\n", active)
+    assert done.returncode == 18
+    assert done.stderr.startswith("error: Python 3.11 or later is needed")
