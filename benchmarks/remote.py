@@ -127,8 +127,11 @@ def first(bench: Bench) -> None:
         _forget(bench)
         if not kept:
             shutil.rmtree(Path(bench.environment["WORKHORSE_HOME"]) / "cache" / "layers", True)
-        with bench.timed(f"first push: ours, {row}, tried on the host"):
-            bench.remote("image", "push", bench.lab.name)
+        with bench.timed(f"first push: ours, {row}, until a run can start"):
+            _place(bench, try_now=False)
+    _forget(bench)
+    with bench.timed("first push: ours, layers kept here, tried on the host"):
+        bench.remote("image", "push", bench.lab.name)
     _forget(bench)
     bench.call("docker", "build", "--quiet", "--tag", PLAIN_IMAGE, ".")
     with bench.timed("first push: docker save | ssh docker load"):
@@ -259,13 +262,13 @@ def _prepared(lab: LabHost, folder: Path) -> Bench:
     return Bench(lab, root, environment)
 
 
-def _place(bench: Bench) -> None:
+def _place(bench: Bench, *, try_now: bool = True) -> None:
     from remote.image.place import place
     from remote.model import Project
     from remote.steps import Steps
 
     with _connected(bench) as host:
-        place(host, Project(bench.root), Steps(lambda _: None))
+        place(host, Project(bench.root), Steps(lambda _: None), try_now=try_now)
 
 
 @contextmanager

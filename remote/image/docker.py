@@ -39,8 +39,13 @@ class _Placed:
     sent: tuple[Layer, ...] = ()
 
 
-def place_image(host: Host, project: Project, digests: CodeDigests, steps: Steps) -> PlacedImage:
+def place_image(
+    host: Host, project: Project, digests: CodeDigests, steps: Steps, *, try_now: bool = True
+) -> PlacedImage:
     """The run image of a project on the host's engine.
+
+    The first of an environment is tried: whether an image of appended layers is as good as a
+    built one. That takes an engine seconds; without `try_now` it goes on beside the run.
 
     Raises:
         BaseImageUnavailable: neither present nor to be pulled.
@@ -60,7 +65,7 @@ def place_image(host: Host, project: Project, digests: CodeDigests, steps: Steps
             before = _sent_bytes(host)
             arrived = push_environment(target, saved, say) if saved else None
             base, known = _look(target, arrived, say)
-            placed = _run_image(target, base, known, code, say)
+            placed = _run_image(target, base, known, code, say, try_now=try_now)
             sent = (*(arrived.sent if arrived else ()), *placed.sent)
             pushed = _pushed(placed, base, sent, _sent_bytes(host) - before)
             say.result = told(pushed)
@@ -134,33 +139,41 @@ def _run_image(
     known: record.Known,
     code: tuple[Blob, ...],
     say: Step,
+    *,
+    try_now: bool,
 ) -> _Placed:
     """The run image, appended where that serves, else whole."""
     if target.stage is None:
         return _built(target, say)
     image = run_image(base, target.stage, code, target.names.run)
-    there = loading.inspect(target.engine, image.name)
-    if there and list(there["RootFS"]["Layers"]) == [one.diff_id for one in image.layers]:
-        return _Placed(image.config_digest, "there")
     nameless = target.engine.facts.image_store == "containerd" and known.layers is None
-    way = record.WHOLE if nameless else known.way
-    if way != record.WHOLE:
-        try:
-            sent = _append(target, base, image, code)
-            if way == record.APPENDS:
-                return _Placed(image.config_digest, "appended", sent)
+    if _has(target, image):
+        if not known.way and not nameless and not try_now:
+            trial.try_in_background(target, image, base.id)
+        return _Placed(image.config_digest, "there")
+    if known.way == record.WHOLE or nameless:
+        return _whole(target, image, code, say)
+    fault = ""
+    try:
+        sent = _append(target, base, image, code)
+    except loading.NotLoaded as error:
+        fault = str(error)
+    if not fault and not known.way:
+        if try_now:
             say("trying the image: it starts, it can be saved again, it serves as FROM")
-            fault = trial.fault_of(target, image)
-        except loading.NotLoaded as error:
-            fault = str(error)
-        path = record.record_of(target.host, target.engine.facts, base.id)
-        record.write(
-            target.host, path, replace(known, way=record.WHOLE if fault else record.APPENDS)
-        )
-        if not fault:
-            return _Placed(image.config_digest, "appended", sent)
+            fault = trial.try_image(target, image, base.id)
+        else:
+            trial.try_in_background(target, image, base.id)
+    if fault:
         say(f"layers cannot be appended there: {fault}")
-    return _whole(target, image, code, say)
+        return _whole(target, image, code, say)
+    return _Placed(image.config_digest, "appended", sent)
+
+
+def _has(target: Target, image: Image) -> bool:
+    found = loading.inspect(target.engine, image.name)
+    there = found["RootFS"]["Layers"] if found else None
+    return there == [layer.diff_id for layer in image.layers]
 
 
 def _append(

@@ -11,8 +11,10 @@ from remote.model import PlacedImage, Project
 from remote.steps import Steps
 
 
-def place(host: Host, project: Project, steps: Steps) -> PlacedImage:
+def place(host: Host, project: Project, steps: Steps, *, try_now: bool = True) -> PlacedImage:
     """Make what the host lacks of the project's environment and code.
+
+    `try_now`: see `docker.place_image`.
 
     Raises:
         BuildFailed: the environment could not be made.
@@ -22,7 +24,7 @@ def place(host: Host, project: Project, steps: Steps) -> PlacedImage:
     if host.config.runtime == "docker":
         from remote.image.docker import place_image
 
-        return place_image(host, project, code_digests(project), steps)
+        return place_image(host, project, code_digests(project), steps, try_now=try_now)
     assert isinstance(host.transport, LocalTransport)
     digests = code_digests(project)
     with steps.step("build") as say:

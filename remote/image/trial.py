@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
+from threading import Thread
 
-from docker.errors import APIError, BuildError
+from docker.errors import APIError, BuildError, DockerException
+from requests.exceptions import RequestException
 
-from remote.errors import ImageUnusable
+from remote.errors import ImageUnusable, WorkhorseError
 from remote.hosts import host_scripts
 from remote.hosts.command import CommandFailed
+from remote.hosts.engine import engine_at
 from remote.hosts.forward import find_docker
 from remote.hosts.ssh import SshTransport
-from remote.image import loading
+from remote.image import loading, record
 from remote.image.archive import Image
 from remote.image.saved import DOCUMENT_BYTES, Saved, list_saved, parse
 from remote.image.target import Target
 
 _SAVE_SECONDS = 600
 _START_SECONDS = 120
+
+
+def try_image(target: Target, image: Image, environment_id: str) -> str:
+    """Try an appended image and record what came of it; the fault, empty where there is none."""
+    fault = fault_of(target, image)
+    path = record.record_of(target.host, target.engine.facts, environment_id)
+    known = record.read(target.host, path)
+    if known is not None:
+        way = record.WHOLE if fault else record.APPENDS
+        record.write(target.host, path, replace(known, way=way))
+    return fault
+
+
+def try_in_background(target: Target, image: Image, environment_id: str) -> None:
+    """The same beside a run, for as long as the host is open; what is not done then is done later.
+
+    Saving takes an engine seconds, and nothing of a run depends on it.
+    """
+
+    def work() -> None:
+        with (
+            suppress(WorkhorseError, DockerException, RequestException, OSError),
+            engine_at(target.engine.url, target.host.config) as own,
+        ):
+            try_image(replace(target, engine=own), image, environment_id)
+
+    Thread(target=work, daemon=True, name="trial").start()
 
 
 def fault_of(target: Target, image: Image) -> str:

@@ -52,7 +52,7 @@ def _started(host: Host, request: RunRequest, steps: Steps, clock: Clock) -> Run
 
 def _launched(host: Host, request: RunRequest, reservation: Reserved, steps: Steps) -> Run:
     git = git_facts(request.project.root)
-    placed = place(host, request.project, steps)
+    placed = place(host, request.project, steps, try_now=False)
     refuse_missing_imports(request.notebook, placed.modules, request.project.notebooks)
     with steps.step("stage") as say:
         staged = stage(host, request.parameters, say)
