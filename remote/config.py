@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from remote.errors import ConfigInvalid, UsageError
-from remote.model import BuildPlace, HostConfig, Limits
+from remote.model import BuildPlace, DataFolder, HostConfig, Limits
 from remote.schema import nearest, read_yaml
 
 HOSTS_FILE = Path("configs/hosts.yaml")
@@ -28,6 +29,11 @@ class Config:
     path: Path
     default_host: str | None = None
     hosts: Mapping[str, HostConfig] = field(default_factory=dict)
+
+    @property
+    def data(self) -> tuple[DataFolder, ...]:
+        """The folders that any host sees too."""
+        return tuple(folder for host in self.hosts.values() for folder in host.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class _HostEntry:
     base_image: str = "python:3.11-slim"
     build: BuildPlace = "auto"
     limits: _LimitsEntry = field(default_factory=_LimitsEntry)
+    data: Mapping[str, str] = field(default_factory=dict, metadata={"absolute": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ def load_file(path: Path) -> Config:
             f"{nearest(read.default_host, known)}",
             hint=f"Name one of: {', '.join(known)}; or leave default_host out.",
         )
+    _refuse_odd_data(path, read.hosts)
     return Config(path, read.default_host, {n: _host(n, e) for n, e in read.hosts.items()})
 
 
@@ -122,6 +130,30 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def _refuse_odd_data(path: Path, hosts: Mapping[str, _HostEntry]) -> None:
+    """Raises: ConfigInvalid where `data` cannot mean anything, with the path of each fault."""
+    problems = []
+    for name, entry in hosts.items():
+        if entry.data and entry.destination is None:
+            problems.append(f"hosts/{name}/data: this machine sees its own files; leave it out")
+        twins = Counter(map(_here, entry.data))
+        problems += [
+            f"hosts/{name}/data/{key}: the same folder as another key"
+            for key in entry.data
+            if twins[_here(key)] > 1
+        ]
+    if problems:
+        lines = "".join(f"\n  {line}" for line in problems)
+        raise ConfigInvalid(
+            f"{path}: data that hosts see:{lines}",
+            hint="On the left a folder of this machine, on the right the host's path of it.",
+        )
+
+
+def _here(text: str) -> Path:
+    return Path(os.path.normpath(Path(text).expanduser()))
+
+
 def _host(name: str, entry: _HostEntry) -> HostConfig:
     local = entry.destination is None
     return HostConfig(
@@ -135,6 +167,7 @@ def _host(name: str, entry: _HostEntry) -> HostConfig:
         base_image=entry.base_image,
         limits=entry.limits.limits(),
         build=entry.build,
+        data=tuple(DataFolder(_here(key), Path(value)) for key, value in entry.data.items()),
     )
 
 

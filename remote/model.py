@@ -57,6 +57,17 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class DataFolder:
+    """A folder that this machine and a host both see, by network or by disk.
+
+    `there` is a path on the host; one that begins with `~` is below its user's home.
+    """
+
+    here: Path
+    there: Path
+
+
+@dataclass(frozen=True, slots=True)
 class HostConfig:
     """Where a run goes: a transport times a runtime.
 
@@ -74,6 +85,7 @@ class HostConfig:
     base_image: str = "python:3.11-slim"
     limits: Limits = field(default_factory=Limits)
     build: BuildPlace = "auto"
+    data: tuple[DataFolder, ...] = ()
 
     @property
     def argument(self) -> str:
@@ -186,7 +198,10 @@ class PlacedImage:
 
 @dataclass(frozen=True, slots=True)
 class StagedInput:
-    """One InputPath parameter: where the user sees the file, the host has it, the run sees it."""
+    """One InputPath parameter: where the user sees the file, the host has it, the run sees it.
+
+    `mapped` is the folder of the host's `data` that it lies in, where it was not sent.
+    """
 
     parameter: str
     path_seen: Path
@@ -194,14 +209,32 @@ class StagedInput:
     path_in_run: Path
     sha256: str
     size_bytes: int
+    mapped: DataFolder | None = None
+
+
+# Where a run gets an earlier result from: this machine's results, the copy that its host kept or
+# was sent before, or a copy that was sent for this run.
+TakenFrom = Literal["here", "host", "sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRun:
+    """One InputRun parameter. `folder` is relative to a results directory, here and in the run."""
+
+    parameter: str
+    folder: Path
+    path_on_host: Path
+    manifest_sha256: str
+    taken_from: TakenFrom
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """Every input is on the host."""
+    """Every input is on the host, and so are the results of earlier runs."""
 
     host: HostConfig
     inputs: tuple[StagedInput, ...]
+    runs: tuple[StagedRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +273,7 @@ class SealedRun:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A controller step began: check, build, push, stage, launch, run, collect, seal."""
+    """A controller step began: check, build, push, stage, launch, run, collect, seal, keep."""
 
     step: str
     detail: str = ""

@@ -8,6 +8,7 @@ A field may narrow its type through `field(metadata={...})`:
     min, max    bounds of a number, inclusive
     choices     the values allowed
     bytes       an int that may also be written as a size: "12 GiB", "500 MB"
+    absolute    text that is an absolute path, or begins with ~/; so are the keys of a mapping
 """
 
 from __future__ import annotations
@@ -233,6 +234,8 @@ def _convert_entries(raw: object, kind: Any, meta: Meta, path: str, problems: _P
     for key in raw:
         if not isinstance(key, str):
             problems.add(_join(path, key), "a key must be text; put it in quotes")
+        elif meta.get("absolute") and not _is_absolute(key):
+            problems.add(_join(path, key), f"the key {_not_absolute(key)}")
     return {str(k): _convert(v, kind, meta, _join(path, k), problems) for k, v in raw.items()}
 
 
@@ -294,6 +297,8 @@ def _one_of(raw: object, choices: tuple[object, ...]) -> object:
 def _bounded(value: object, meta: Meta) -> None:
     if "choices" in meta:
         _one_of(value, tuple(meta["choices"]))
+    if meta.get("absolute") and isinstance(value, str) and not _is_absolute(value):
+        raise _Refused(_not_absolute(value))
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
     if value != value:  # NaN lies inside no bounds
@@ -302,6 +307,14 @@ def _bounded(value: object, meta: Meta) -> None:
         raise _Refused(f"must be at least {meta['min']}, got {value}")
     if "max" in meta and value > meta["max"]:
         raise _Refused(f"must be at most {meta['max']}, got {value}")
+
+
+def _is_absolute(text: str) -> bool:
+    return text == "~" or text.startswith(("/", "~/"))
+
+
+def _not_absolute(text: str) -> str:
+    return f"must be an absolute path or begin with ~/, got {_shown(text)}"
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

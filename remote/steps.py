@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from remote.model import Listener, StepDetail, StepFinished, StepStarted
+from remote.model import Listener, Notice, StepDetail, StepFinished, StepStarted
 
 
 class Step:
@@ -33,6 +33,10 @@ class Steps:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self.timings: dict[str, float] = {}
+
+    def notice(self, text: str) -> None:
+        """Say something that the person should read once."""
+        self._listener(Notice(text))
 
     @contextmanager
     def step(self, name: str, detail: str = "") -> Iterator[Step]:

@@ -150,7 +150,7 @@ def _facts(folder: ResultFolder, run: Mapping[str, Any]) -> Rows:
         ("notebook sha256", _text(notebook.get("sha256"))),
         ("host", f"{place}: {_text(host.get('reason'))}" if host else ""),
         ("commit", commit),
-        ("parents", ", ".join(_text(parent) for parent in _list(run.get("parents")))),
+        ("parents", ", ".join(_parent(one) for one in _list(run.get("parents")))),
     ]
     return [row for row in rows if row[1]]
 
@@ -161,6 +161,11 @@ def _moment(text: object) -> str:
     except ValueError:
         return _text(text)
     return f"{_local(moment)} {moment.tzname()}"
+
+
+def _parent(record: object) -> str:
+    """The earlier run's id; of other forms, whatever stands there."""
+    return _text(_mapping(record).get("id", record))
 
 
 def _parameters(run: Mapping[str, Any]) -> Rows:

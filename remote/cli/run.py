@@ -11,7 +11,7 @@ import click
 from remote.cli.options import Size, build_on_option, complete_host, json_option, project
 
 if TYPE_CHECKING:
-    from remote.model import BuildPlace, HostConfig, RunRequest
+    from remote.model import BuildPlace, RunRequest
 
 
 @click.command()
@@ -77,11 +77,13 @@ def run(
       remote run notebooks/10_build_shards.ipynb -p max_spectra 20000 --detach
     """
     from remote.cli.watching import watched
-    from remote.config import adjusted
+    from remote.config import adjusted, load
+    from remote.hosts.select import choose
     from remote.run.check import examine, request
 
-    checked = examine(notebook, _given(letters), project())
-    chosen = adjusted(_host(host), memory=memory, cpus=cpus, build=build_on)
+    config = load(project().root)
+    checked = examine(notebook, _given(letters), project(), config.data)
+    chosen = adjusted(choose(config, host), memory=memory, cpus=cpus, build=build_on)
     asked = request(checked, chosen)
     if dry_run:
         _show_plan(asked, as_json=as_json)
@@ -116,13 +118,6 @@ def _given(letters: dict[str, Any]) -> Any:
         base64=letters["parameters_base64"],
         files=letters["parameters_file"],
     )
-
-
-def _host(name: str | None) -> HostConfig:
-    from remote.config import load
-    from remote.hosts.select import choose
-
-    return choose(load(project().root), name)
 
 
 def _detach(request: RunRequest, *, as_json: bool) -> int:

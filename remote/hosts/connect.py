@@ -34,9 +34,10 @@ class Host:
     runtime: Runtime
     layout: StateLayout
 
-    def results_seen(self, results_root: Path) -> Path:
-        """What a run on this host sees as the results directory: of another machine's, nothing."""
-        return results_root.resolve() if self.transport.kind == "local" else self.layout.results
+    def results_seen(self, results_root: Path) -> Path | None:
+        """What a run on this host sees as the results directory: all of this machine's; on another
+        one None, for it sees the earlier runs alone that it is given."""
+        return results_root.resolve() if self.transport.kind == "local" else None
 
 
 def import_docker() -> None:

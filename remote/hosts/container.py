@@ -114,9 +114,17 @@ def mounts(plan: LaunchPlan) -> list[Mapping[str, Any]]:
         _bind(plan.directory, PLACES.directory),
         _bind(plan.directory / "output", PLACES.output),
         _bind(plan.cache, PLACES.cache),
-        _bind(plan.results_root, RESULTS, read_only=True),
+        *_results(plan),
         *(_bind(item.path_on_host, item.path_in_run, read_only=True) for item in plan.inputs),
     ]
+
+
+def _results(plan: LaunchPlan) -> list[Mapping[str, Any]]:
+    """The results directory as a whole, or each earlier run that was asked for, once."""
+    if plan.results_root is not None:
+        return [_bind(plan.results_root, RESULTS, read_only=True)]
+    places = {RESULTS / run.folder: run.path_on_host for run in plan.runs}
+    return [_bind(source, target, read_only=True) for target, source in places.items()]
 
 
 def _bind(source: Path, target: Path, *, read_only: bool = False) -> Mapping[str, Any]:

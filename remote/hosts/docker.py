@@ -25,6 +25,7 @@ from remote.hosts.container import (
     default_memory,
     path_in_container,
 )
+from remote.hosts.data import how_to_unmap
 from remote.hosts.engine import Engine
 from remote.hosts.process import memory_too_small
 from remote.hosts.runtime import STOP_GRACE_SECONDS, LaunchPlan, Places, Status
@@ -69,8 +70,10 @@ class DockerRuntime:
     def prepare(self, plan: LaunchPlan) -> None:
         """Directories that the run writes to belong to its user."""
         for item in plan.inputs:
-            _refuse_unreadable(item, self._transport.status(item.path_on_host), self.user)
-        self._transport.make_directory(plan.results_root)
+            status = self._transport.status(item.path_on_host)
+            _refuse_unreadable(item, status, self.user, plan.placed.host.name)
+        if plan.results_root is not None:
+            self._transport.make_directory(plan.results_root)
         given_away = self._transport.user.uid == 0 and not self.engine.facts.rootless
         for directory in (plan.directory, plan.directory / "output", plan.cache):
             self._transport.make_directory(directory)
@@ -153,7 +156,9 @@ def _last_lines(container: Container) -> str:
     return ""
 
 
-def _refuse_unreadable(item: StagedInput, status: FileStatus | None, user: ContainerUser) -> None:
+def _refuse_unreadable(
+    item: StagedInput, status: FileStatus | None, user: ContainerUser, host: str
+) -> None:
     if status is None:
         raise InputUnusable(
             f"-p {item.parameter}: {item.path_on_host} has gone",
@@ -165,7 +170,8 @@ def _refuse_unreadable(item: StagedInput, status: FileStatus | None, user: Conta
     elif status.gid == user.gid:
         bit = stat.S_IRGRP
     if user.uid != 0 and not status.mode & bit:
+        otherwise = f"; or {how_to_unmap(host, item.mapped)}" if item.mapped else ""
         raise InputUnusable(
             f"-p {item.parameter}: {item.path_on_host} cannot be read by the run's user ({user})",
-            hint=f"chmod o+r {item.path_on_host}",
+            hint=f"chmod o+r {item.path_on_host}{otherwise}",
         )

@@ -162,6 +162,16 @@ while (1) {
 print "end\0";
 """
 
+# Of a regular file, links followed: size, modified, changed, inode, device. What was changed in
+# this very second may change again and look the same: such a stamp equals no later one.
+_STAMP = """
+use strict; use Fcntl ":mode";
+my @s = stat $ARGV[0] or die "$!\\n";
+S_ISREG($s[2]) or die "is no regular file\\n";
+open(my $file, "<", $ARGV[0]) or die "$!\\n";
+print join(" ", @s[7, 9], $s[10] < $^T ? $s[10] : "new", @s[1, 0]), "\\n";
+"""
+
 # The first of the arguments that is a program; `~/` is the user's home on the host.
 _PROGRAM = """
 for f in "$@"; do
@@ -215,75 +225,82 @@ PLAIN_IMAGES = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 
 def remove(path: Path) -> Sequence[str]:
     """Delete a tree."""
-    return _shell(_REMOVE, str(path))
+    return shell(_REMOVE, str(path))
 
 
 def free(path: Path) -> Sequence[str]:
     """`df -Pk` of where a path is or will be."""
-    return _shell(_FREE, str(path))
+    return shell(_FREE, str(path))
 
 
 def digest(path: Path) -> Sequence[str]:
     """Print a file's SHA-256."""
-    return _shell(_DIGEST, str(path))
+    return shell(_DIGEST, str(path))
 
 
 def append(path: Path) -> Sequence[str]:
     """Append standard input to a file."""
-    return _shell(_APPEND, str(path))
+    return shell(_APPEND, str(path))
 
 
 def publish(partial: Path, final: Path) -> Sequence[str]:
     """Make a file read-only and durable and give it its final name."""
-    return _perl(_PUBLISH, str(partial), str(final))
+    return perl(_PUBLISH, str(partial), str(final))
+
+
+def stamp(path: Path) -> Sequence[str]:
+    """Print what changes when a file does."""
+    return perl(_STAMP, str(path))
 
 
 def program(candidates: Sequence[str]) -> Sequence[str]:
     """Print where a program is."""
-    return _shell(_PROGRAM, *candidates)
+    return shell(_PROGRAM, *candidates)
 
 
 def builders(candidates: Sequence[str]) -> Sequence[str]:
     """List docker commands: path, `buildx` or `none`, what `--version` says; tabs between."""
-    return _shell(_BUILDERS, *candidates)
+    return shell(_BUILDERS, *candidates)
 
 
 def build(docker: str, configuration: Path, arguments: Sequence[str]) -> Sequence[str]:
     """`docker build` of the packed folder on standard input; both streams in one."""
     settings = [f"{name}={value}" for name, value in PLAIN_IMAGES.items()]
     words = (str(configuration), docker, *arguments)
-    return ("/usr/bin/env", *settings, *_shell(_DOCKER + _BUILD, *words))
+    return ("/usr/bin/env", *settings, *shell(_DOCKER + _BUILD, *words))
 
 
 def pull(docker: str, configuration: Path, image: str) -> Sequence[str]:
     """`docker pull`; both streams in one."""
-    return _shell(_DOCKER + _PULL, str(configuration), docker, image)
+    return shell(_DOCKER + _PULL, str(configuration), docker, image)
 
 
 def saved(docker: Sequence[str], image: str, most: int) -> Sequence[str]:
     """List what `docker save` gives of an image; JSON of up to `most` bytes comes whole."""
     pipe = 'most=$1 text=$2; shift 2; "$@" | perl -e "$text" -- "$most"'
-    return _shell(pipe, str(most), _SAVED.strip(), *docker, "save", image)
+    return shell(pipe, str(most), _SAVED.strip(), *docker, "save", image)
 
 
 def lock(path: Path, silence_seconds: int) -> Sequence[str]:
     """Hold a lock on a file; prints `waiting` and `held`."""
-    return _perl(_LOCK, str(path), str(silence_seconds))
+    return perl(_LOCK, str(path), str(silence_seconds))
 
 
 def walk(root: Path, deepest: int, names: Sequence[str]) -> Sequence[str]:
     """List what lies below some names in a directory."""
-    return _perl(_WALK, str(root), str(deepest), *names)
+    return perl(_WALK, str(root), str(deepest), *names)
 
 
 def read(root: Path, path: str) -> Sequence[str]:
     """Print a file below a directory."""
-    return _perl(_READ, str(root), path)
+    return perl(_READ, str(root), path)
 
 
-def _shell(text: str, *arguments: str) -> Sequence[str]:
+def shell(text: str, *arguments: str) -> Sequence[str]:
+    """A program for sh with its arguments."""
     return ("/bin/sh", "-c", text.strip(), "sh", *arguments)
 
 
-def _perl(text: str, *arguments: str) -> Sequence[str]:
+def perl(text: str, *arguments: str) -> Sequence[str]:
+    """A program for perl with its arguments."""
     return ("perl", "-e", text.strip(), "--", *arguments)

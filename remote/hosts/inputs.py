@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from remote.errors import DiskTooSmall, HostRefused, IntegrityFailure
+from remote.errors import HostRefused, IntegrityFailure
 from remote.hosts import host_scripts
 from remote.hosts.command import CommandFailed
 from remote.hosts.layout import StateLayout
+from remote.hosts.sending import Sent, digest_seconds, pieces, refuse_small_disk, send
 from remote.hosts.ssh import COMMAND_SECONDS, SshTransport
-
-# What is to stay free on the host beside an input that is sent.
-KEPT_BYTES = 1 << 30
-_BLOCK = 1 << 18
-# The slowest disk and the slowest link that are waited for.
-_SLOWEST_DISK = 20 << 20
-_SLOWEST_LINK = 64 << 10
-
-Sent = Callable[[int, int], None]
 
 
 class InputStore:
@@ -69,7 +61,7 @@ class InputStore:
         if resumed > size:
             self._transport.discard(partial)
             resumed = 0
-        self._refuse_small_disk(partial, size - resumed)
+        refuse_small_disk(self._transport, self._layout.inputs, size - resumed, "the input")
         self._append(source, partial, resumed, size, on_sent)
         found = self._digest(partial, size)
         if found != sha256 and resumed:  # what was there before was no part of it
@@ -84,21 +76,13 @@ class InputStore:
             )
 
     def _append(self, source: Path, partial: Path, offset: int, size: int, on_sent: Sent) -> None:
-        argv = host_scripts.append(partial)
-        pieces = _pieces(source, offset, size, on_sent)
-        seconds = COMMAND_SECONDS + (size - offset) / _SLOWEST_LINK
-        code, errors = self._transport.link.exchange(argv, len, pieces, timeout=seconds)
-        if code:
-            raise HostRefused(
-                f"{self._transport.link.route.name}: {partial} cannot be written: "
-                f"{errors.decode(errors='replace').strip()}",
-                hint="free some disk there, and start the run again: it goes on where it was",
-            )
+        stream = _told(pieces(source, offset, size), offset, size, on_sent)
+        send(self._transport, host_scripts.append(partial), stream, size - offset, partial)
 
     def _digest(self, path: Path, size: int) -> str:
-        seconds = COMMAND_SECONDS + size / _SLOWEST_DISK
+        argv = host_scripts.digest(path)
         try:
-            return self._transport.run(host_scripts.digest(path), timeout=seconds).stdout.split()[0]
+            return self._transport.run(argv, timeout=digest_seconds(size)).stdout.split()[0]
         except CommandFailed as error:
             raise HostRefused(
                 f"{error.problem}", hint="sha256sum or shasum is needed on the host"
@@ -116,25 +100,13 @@ class InputStore:
         status = self._transport.status(path)
         return status.size_bytes if status else 0
 
-    def _refuse_small_disk(self, path: Path, needed: int) -> None:
-        free = self._transport.free_bytes(path)
-        if free < needed + KEPT_BYTES:
-            raise DiskTooSmall(
-                f"{self._transport.link.route.name}: {path.parent}: {free / 2**30:.2f} GiB are "
-                f"free, the input needs {needed / 2**30:.2f} GiB and {KEPT_BYTES >> 30} beside it",
-                hint=f"free some disk there; inputs of earlier runs are in {self._layout.inputs}",
-            )
-
 
 def _record(final: Path) -> Path:
     return final.parent / f".{final.name[:200]}.json"
 
 
-def _pieces(source: Path, offset: int, size: int, on_sent: Sent) -> Iterator[bytes]:
-    """A file from an offset on, no further than `size`."""
-    with source.open("rb", buffering=0) as file:
-        file.seek(offset)
-        while offset < size and (block := file.read(min(_BLOCK, size - offset))):
-            yield block
-            offset += len(block)
-            on_sent(offset, size)
+def _told(stream: Iterator[bytes], done: int, size: int, on_sent: Sent) -> Iterator[bytes]:
+    for piece in stream:
+        yield piece
+        done += len(piece)
+        on_sent(done, size)

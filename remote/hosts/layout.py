@@ -8,6 +8,7 @@ from pathlib import Path
 from remote.model import CodeDigests
 
 _SHORT = 16
+_RESULT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,20 @@ class StateLayout:
 
     @property
     def results(self) -> Path:
-        """Of a host that is not the controller: what its runs see as results. Empty."""
+        """Of a host that is not the controller: copies of sealed results."""
         return self.root / "results"
+
+    def result(self, manifest_sha256: str, name: str) -> Path:
+        """The copy of a sealed folder, under the name that it has for its user."""
+        return self.results / manifest_sha256[:_RESULT] / name
+
+    def result_partial(self, manifest_sha256: str) -> Path:
+        """A copy that is being made."""
+        return self.results / ".partial" / manifest_sha256[:_RESULT]
+
+    def result_lock(self, manifest_sha256: str) -> Path:
+        """Held by whoever makes or checks a copy."""
+        return self.root / "locks" / f"result-{manifest_sha256[:_RESULT]}.lock"
 
     @property
     def inputs(self) -> Path:

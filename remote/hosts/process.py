@@ -66,6 +66,7 @@ class ProcessRuntime:
         self._transport.make_directory(plan.directory / "output")
         self._transport.make_directory(workspace)
         shutil.copytree(plan.notebooks, workspace / "notebooks")
+        assert plan.results_root is not None  # this runtime is always on this machine
         (workspace / "results").symlink_to(plan.results_root)
 
     def start(self, plan: LaunchPlan) -> None:

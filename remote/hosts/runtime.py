@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from remote.model import Limits, PlacedImage, StagedInput
+from remote.model import Limits, PlacedImage, StagedInput, StagedRun
 
 # Keeps workers times BLAS threads within the cores; must be set before Python starts.
 THREAD_CAPS = {
@@ -27,18 +27,20 @@ class LaunchPlan:
     """All that a runtime needs to start a run. Directories are on the host.
 
     `cache` is the compiled-kernel cache of this environment and package; `notebooks` the
-    project's notebooks as they were when the run was checked.
+    project's notebooks as they were when the run was checked. `results_root` is None where the
+    run sees no results but those of `runs`.
     """
 
     id: str
     uuid: str
     placed: PlacedImage
     directory: Path
-    results_root: Path
+    results_root: Path | None
     cache: Path
     notebooks: Path
     inputs: tuple[StagedInput, ...]
     limits: Limits
+    runs: tuple[StagedRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

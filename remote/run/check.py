@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remote.errors import NotebookUnusable
-from remote.model import HostConfig, Parameter, Project, RunRequest
+from remote.model import DataFolder, HostConfig, Parameter, Project, RunRequest
 from remote.results.claim import check_name
 from remote.run.declared import declarations
 from remote.run.imports import missing_imports, refuse_missing_imports
-from remote.run.inputs import locate
+from remote.run.inputs import locate, refuse_missing
 from remote.run.notebook import Notebook, code_lines, read_notebook
 from remote.run.parameters import Given, resolve
 
@@ -31,11 +31,13 @@ class Checked:
 
 def check(path: Path, given: Given, project: Project, host: HostConfig) -> RunRequest:
     """`examine` and `request` in one, for a host that is known."""
-    return request(examine(path, given, project), host)
+    return request(examine(path, given, project, host.data), host)
 
 
-def examine(path: Path, given: Given, project: Project) -> Checked:
-    """Check all that does not depend on the host.
+def examine(
+    path: Path, given: Given, project: Project, data: tuple[DataFolder, ...] = ()
+) -> Checked:
+    """Check all that does not depend on the host; `data` are folders that a host may see.
 
     Raises:
         NotebookUnusable: the notebook cannot be run, or has no parameters cell to fill.
@@ -59,6 +61,7 @@ def examine(path: Path, given: Given, project: Project) -> Checked:
         here=Path.cwd(),
         notebooks=project.notebooks,
         results_root=results_root,
+        data=data,
     )
     return Checked(project, notebook, parameters, results_root)
 
@@ -68,7 +71,9 @@ def request(checked: Checked, host: HostConfig) -> RunRequest:
 
     Raises:
         NotebookUnusable: the notebook names container paths and the host has no container.
+        InputUnusable: a file is not here, and the host is none that sees it.
     """
+    refuse_missing(checked.parameters, host.data)
     if host.runtime == "process":
         _check_output_paths(checked.notebook)
     return RunRequest(

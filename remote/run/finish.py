@@ -17,6 +17,7 @@ from remote.results.names import FAILED, RUN_JSON
 from remote.results.recover import recover
 from remote.results.seal import seal, shelve
 from remote.run.ended import settle
+from remote.run.parents import keep
 from remote.steps import Steps
 
 
@@ -28,7 +29,7 @@ def finish(
     steps: Steps,
     clock: Clock,
 ) -> SealedRun:
-    """Collect, seal, and delete the run's directory on the host.
+    """Collect, seal, and delete the run's directory on the host, but for what it keeps.
 
     The seconds that `steps` has measured are added to run.json. Whoever comes second finds
     the run sealed and gets the same folder.
@@ -50,6 +51,7 @@ def finish(
         else:
             sealed = _collect_and_seal(host, run_id, spec, outcome, results_root, steps, clock)
         host.runtime.remove(directory)
+        keep(host, sealed, steps)
         host.transport.remove(directory)
         # Who waits for it, or makes it anew, finds the run gone.
         host.transport.discard(host.layout.run_lock(run_id))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from remote.hosts.connect import Host, connect
 from remote.image.place import place
 from remote.model import Clock, Listener, Run, RunRequest, SealedRun
 from remote.run.check import refuse_missing_imports
 from remote.run.finish import finish
 from remote.run.launch import Reserved, check_disk, launch, reserved
+from remote.run.parents import stage_runs
 from remote.run.provenance import git_facts
-from remote.run.stage import refuse_runs_as_inputs, stage
+from remote.run.stage import stage
 from remote.run.watch import watch, way_back
 from remote.steps import Steps
 
@@ -44,7 +47,6 @@ def start(host: Host, request: RunRequest, listener: Listener, clock: Clock) -> 
 
 def _started(host: Host, request: RunRequest, steps: Steps, clock: Clock) -> Run:
     check_disk(host, request.results_root)
-    refuse_runs_as_inputs(host, request.parameters)
     host.runtime.effective_limits(request.host.limits)
     with reserved(host, request, clock) as reservation:
         return _launched(host, request, reservation, steps)
@@ -55,7 +57,8 @@ def _launched(host: Host, request: RunRequest, reservation: Reserved, steps: Ste
     placed = place(host, request.project, steps, try_now=False)
     refuse_missing_imports(request.notebook, placed.modules, request.project.notebooks)
     with steps.step("stage") as say:
-        staged = stage(host, request.parameters, say)
+        runs = stage_runs(host, request.parameters, request.results_root, say, steps.notice)
+        staged = replace(stage(host, request.parameters, say), runs=runs)
     with way_back(host, reservation.claim.id), steps.step("launch", reservation.claim.id):
         timings = dict(steps.timings)
         return launch(host, request, reservation, placed, staged, git, timings)

@@ -6,21 +6,30 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from remote.errors import InputUnusable
-from remote.model import Parameter
+from remote.errors import InputUnusable, ResultsUnusable
+from remote.hosts.data import mapped
+from remote.model import DataFolder, Parameter
 from remote.results.read import find, latest
 from remote.schema import nearest
 
 _LATEST = "latest:"
+# results/ lies beside a run's working directory, notebooks/.
+_RESULTS_SEEN = "../results"
 
 
 def locate(
-    parameters: tuple[Parameter, ...], *, here: Path, notebooks: Path, results_root: Path
+    parameters: tuple[Parameter, ...],
+    *,
+    here: Path,
+    notebooks: Path,
+    results_root: Path,
+    data: tuple[DataFolder, ...] = (),
 ) -> tuple[Parameter, ...]:
     """`parameters` with files made absolute and runs made the folders that the run will see.
 
     A path given on the command line counts from `here`, one that is a default in the notebook
     from `notebooks`, the run's working directory. Empty values stay: the notebook decides.
+    A file that is not here and below a folder of `data` may be on a host: `refuse_missing` tells.
 
     Raises:
         InputUnusable: files are missing or cannot be read; all of them are named.
@@ -33,13 +42,32 @@ def locate(
         if parameter.kind == "input_path" and given:
             base = notebooks if parameter.source == "default" else here
             parameter = _file(parameter, Path(os.path.normpath(base / Path(given).expanduser())))
-            problems += _faults(parameter)
+            if not _may_be_elsewhere(parameter, data):
+                problems += _faults(parameter)
         elif parameter.kind == "input_run" and given:
             parameter = replace(parameter, value=_run(str(given), results_root), seen=given)
         located.append(parameter)
     if problems:
         raise InputUnusable("\n".join(problems), hint=_hint(here))
     return tuple(located)
+
+
+def refuse_missing(parameters: tuple[Parameter, ...], data: tuple[DataFolder, ...]) -> None:
+    """Once the host is known: what is not here must be below a folder that this host sees.
+
+    Raises:
+        InputUnusable: files are missing; all of them are named.
+    """
+    files = [one for one in parameters if one.kind == "input_path" and one.value]
+    elsewhere = [one for one in files if not Path(one.value).exists()]
+    problems = [f for one in elsewhere if not _may_be_elsewhere(one, data) for f in _faults(one)]
+    if problems:
+        raise InputUnusable("\n".join(problems), hint="another host sees its folder; see --host")
+
+
+def _may_be_elsewhere(parameter: Parameter, data: tuple[DataFolder, ...]) -> bool:
+    path = Path(parameter.value)
+    return not path.exists() and mapped(path, data) is not None
 
 
 def _file(parameter: Parameter, path: Path) -> Parameter:
@@ -79,9 +107,19 @@ def _hint(here: Path) -> str:
 
 
 def _run(given: str, results_root: Path) -> str:
-    """The folder as the run sees it: results/ lies beside its working directory, notebooks/."""
+    """The folder as the run sees it."""
     if given.startswith(_LATEST):
         folder = latest(given.removeprefix(_LATEST), results_root)
     else:
         folder = find(given, results_root)
-    return f"../results/{folder.path.relative_to(results_root.absolute()).as_posix()}"
+    for root in (results_root.absolute(), results_root.resolve()):
+        if folder.path.is_relative_to(root):
+            return f"{_RESULTS_SEEN}/{folder.path.relative_to(root).as_posix()}"
+    raise ResultsUnusable(
+        f"{folder.path} does not lie in {results_root}", hint="name a run of this checkout"
+    )
+
+
+def folder_of(parameter: Parameter) -> Path:
+    """The folder of an InputRun parameter, relative to the results directory."""
+    return Path(str(parameter.value).removeprefix(f"{_RESULTS_SEEN}/"))

@@ -137,6 +137,7 @@ def launch_plan(
         notebooks=host.layout.notebooks(placed.digests) / "notebooks",
         inputs=staged.inputs,
         limits=host.runtime.effective_limits(request.host.limits),
+        runs=staged.runs,
     )
 
 

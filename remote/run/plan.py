@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from remote.hosts.data import mapped
 from remote.image.digests import code_digests
 from remote.model import CodeDigests, RunRequest
 
@@ -53,7 +54,7 @@ def lines(plan: Plan) -> list[str]:
         ("software", f"lock {digests.lock[:12]}, code {digests.code[:12]}"),
         *(("parameter", _parameter(p.name, p.value, p.source)) for p in request.parameters),
         *(
-            ("stage", _input(p.value))
+            ("stage", _input(p.value, request))
             for p in request.parameters
             if p.kind == "input_path" and p.value
         ),
@@ -70,7 +71,10 @@ def _parameter(name: str, value: object, source: str) -> str:
     return f"{name} = {value!r}  ({source})"
 
 
-def _input(path: str) -> str:
+def _input(path: str, request: RunRequest) -> str:
+    seen = mapped(Path(path), request.host.data)
+    if seen is not None:
+        return f"{path}  not sent: {seen.there} on {request.host.name}"
     return f"{path}  {Path(path).stat().st_size:,} bytes"
 
 

@@ -43,13 +43,22 @@ def run_spec(
             {
                 "parameter": item.parameter,
                 "path_seen": str(item.path_seen),
+                "path_on_host": str(item.path_on_host),
                 "path_in_run": str(item.path_in_run),
                 "sha256": item.sha256,
                 "size_bytes": item.size_bytes,
             }
             for item in staged.inputs
         ],
-        "parents": _parents(request),
+        "parents": [
+            {
+                "parameter": run.parameter,
+                "id": run.folder.name,
+                "manifest_sha256": run.manifest_sha256,
+                "taken_from": run.taken_from,
+            }
+            for run in staged.runs
+        ],
         "host": {
             "name": request.host.name,
             "transport": request.host.transport,
@@ -113,12 +122,3 @@ def _parameters(request: RunRequest, staged: Staged) -> list[dict[str, object]]:
             record["seen"] = given
         records.append(record)
     return records
-
-
-def _parents(request: RunRequest) -> list[dict[str, object]]:
-    """The sealed runs that parameters name; their values end in the folder's name."""
-    return [
-        {"parameter": parameter.name, "id": str(parameter.value).rstrip("/").rpartition("/")[2]}
-        for parameter in request.parameters
-        if parameter.kind == "input_run" and parameter.value
-    ]

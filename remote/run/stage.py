@@ -1,8 +1,8 @@
 """Stage: every input on the host, with its digest.
 
-On the local transport an input is used where it lies; over a link it is sent once and kept.
-Hashing a large file takes long, so the digest is remembered for as long as path, size,
-modification time and inode stay.
+On the local transport an input is used where it lies, and so it is where the host sees it too (a
+folder of its `data`); over a link it is sent once and kept. Hashing a large file takes long, so
+the digest is remembered for as long as path, size, modification time and inode stay.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from remote.config import state_dir
-from remote.errors import HostRefused, InputUnusable
+from remote.errors import InputUnusable
 from remote.hosts.connect import Host
+from remote.hosts.data import HostData, Mapped, mapped
 from remote.hosts.inputs import InputStore
 from remote.hosts.layout import StateLayout
 from remote.hosts.local import LocalTransport
@@ -34,41 +35,62 @@ def stage(
     The run sees a file under the name that was given, also where that is a link.
 
     Raises:
-        InputUnusable: a file has gone, or is no readable regular file.
+        InputUnusable: a file has gone, is no readable regular file, or the host sees another one
+            in its place.
     """
     staged = []
     for parameter in parameters:
         if parameter.kind != "input_path" or not parameter.value:
             continue
         path = Path(str(parameter.value)).absolute()
-        size = _size(parameter.name, path)
-        on_detail(f"{path.name} ({size / 1e6:.1f} MB)")
-        digest = _digest(path)
-        staged.append(
-            StagedInput(
-                parameter=parameter.name,
-                path_seen=Path(str(parameter.seen or parameter.value)),
-                path_on_host=_on_host(host, path, digest, size, on_detail),
-                path_in_run=host.runtime.path_in_run(parameter.name, path),
-                sha256=digest,
-                size_bytes=size,
-            )
-        )
+        seen = mapped(path, host.config.data)
+        if seen is not None and isinstance(host.transport, SshTransport):
+            data = HostData(host.transport, host.layout, host.config.name)
+            staged.append(_where_it_lies(host, data, parameter, seen, on_detail))
+        else:
+            staged.append(_here_or_sent(host, parameter, path, on_detail))
     return Staged(host.config, tuple(staged))
 
 
-def refuse_runs_as_inputs(host: Host, parameters: tuple[Parameter, ...]) -> None:
-    """Earlier runs are read where this machine's results are.
+def _here_or_sent(
+    host: Host, parameter: Parameter, path: Path, on_detail: Callable[[str], None]
+) -> StagedInput:
+    size = _size(parameter.name, path)
+    on_detail(f"{path.name} ({size / 1e6:.1f} MB)")
+    digest = _digest(path)
+    return StagedInput(
+        parameter=parameter.name,
+        path_seen=Path(str(parameter.seen or parameter.value)),
+        path_on_host=_on_host(host, path, digest, size, on_detail),
+        path_in_run=host.runtime.path_in_run(parameter.name, path),
+        sha256=digest,
+        size_bytes=size,
+    )
 
-    Raises:
-        HostRefused: a parameter names one, and the host is another machine.
-    """
-    named = [one.name for one in parameters if one.kind == "input_run" and one.value]
-    if named and host.transport.kind == "ssh":
-        raise HostRefused(
-            f"{', '.join(named)}: results of earlier runs are not sent to other hosts yet",
-            hint="run it where the results are: --host local",
-        )
+
+def _where_it_lies(
+    host: Host,
+    data: HostData,
+    parameter: Parameter,
+    file: Mapped,
+    on_detail: Callable[[str], None],
+) -> StagedInput:
+    """A file that the host sees: digested there, compared with what is known of it here."""
+    size = _size(parameter.name, file.here) if file.here.exists() else None
+    on_detail(f"{file.here.name}: {data.place(file)} on {host.config.name}")
+    found = data.fingerprint(parameter.name, file, size)
+    known = _remembered(file.here) if size is not None else None
+    if known is not None:
+        data.refuse_other_bytes(parameter.name, file, known, found.sha256)
+    return StagedInput(
+        parameter=parameter.name,
+        path_seen=Path(str(parameter.seen or parameter.value)),
+        path_on_host=data.place(file),
+        path_in_run=host.runtime.path_in_run(parameter.name, file.here),
+        sha256=found.sha256,
+        size_bytes=found.size_bytes,
+        mapped=file.folder,
+    )
 
 
 def value_in_run(parameter: Parameter, staged: Staged) -> object:
@@ -109,14 +131,10 @@ def _on_host(
 
 def _digest(path: Path) -> str:
     """Of a file of this machine, remembered in this machine's state directory."""
-    here = LocalTransport()
-    status = path.stat()
-    key = [str(path), status.st_size, status.st_mtime_ns, status.st_ino]
-    name = hashlib.sha256(str(path).encode()).hexdigest()[:32]
-    record = StateLayout(state_dir()).cache / "inputs" / f"{name}.json"
-    known = here.read(record)
-    if known and (entry := json.loads(known))["key"] == key:
-        return str(entry["sha256"])
+    known = _remembered(path)
+    if known is not None:
+        return known
+    here, record, key = LocalTransport(), _record(path), _key(path)
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while block := file.read(_BLOCK_BYTES):
@@ -124,3 +142,21 @@ def _digest(path: Path) -> str:
     here.make_directory(record.parent)
     here.write(record, json.dumps({"key": key, "sha256": digest.hexdigest()}).encode())
     return digest.hexdigest()
+
+
+def _remembered(path: Path) -> str | None:
+    """The digest of a file of this machine that has not changed since it was read."""
+    known = LocalTransport().read(_record(path))
+    if known and (entry := json.loads(known))["key"] == _key(path):
+        return str(entry["sha256"])
+    return None
+
+
+def _record(path: Path) -> Path:
+    name = hashlib.sha256(str(path).encode()).hexdigest()[:32]
+    return StateLayout(state_dir()).cache / "inputs" / f"{name}.json"
+
+
+def _key(path: Path) -> list[str | int]:
+    status = path.stat()
+    return [str(path), status.st_size, status.st_mtime_ns, status.st_ino]

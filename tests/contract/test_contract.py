@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from remote.errors import HostRefused, NotebookUnusable, UsageError
+from remote.errors import NotebookUnusable, UsageError
 from remote.hosts.connect import Host
 from remote.model import RunState
 from remote.results.verify import verify
@@ -182,16 +182,20 @@ def test_input_is_seen_under_its_name(cell: Cell, tmp_path: Path) -> None:
 
 def test_earlier_results_are_beside_the_notebook(cell: Cell) -> None:
     first = cell.run("writes", text="first")
-    if cell.config.transport == "ssh":
-        with pytest.raises(HostRefused, match="source: results of earlier runs are not sent"):
-            cell.run("looks_back", source=first.id)
-        return
     sealed = cell.run("looks_back", source=first.id)
 
     assert sealed.outcome.state is RunState.SUCCEEDED, sealed.outcome.details
     assert written(sealed.path) == {"found.txt": b"first"}
     record = json.loads((sealed.path / "run.json").read_bytes())
-    assert record["parents"] == [{"parameter": "source", "id": first.id}]
+    manifest = (first.path / "manifest-sha256.txt").read_bytes()
+    assert record["parents"] == [
+        {
+            "parameter": "source",
+            "id": first.id,
+            "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
+            "taken_from": "host" if cell.config.transport == "ssh" else "here",
+        }
+    ]
 
 
 def test_missing_imports_are_named_before_launch(cell: Cell, host: Host) -> None:

@@ -37,7 +37,7 @@ class RunContext:
             return cls()
         run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         image = run.get("software", {}).get("image_digest")
-        return cls(image, tuple(str(parent) for parent in run.get("parents", ())))
+        return cls(image, tuple(str(parent["id"]) for parent in run.get("parents", ())))
 
 
 def default_run_id(now: datetime) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from remote.errors import InputUnusable, NotebookUnusable, ResultsUnusable
-from remote.model import HostConfig, Project, RuntimeKind
+from remote.model import CodeDigests, DataFolder, HostConfig, Project, RuntimeKind
 from remote.run.check import check, examine, missing_imports, refuse_missing_imports, request
 from remote.run.notebook import read_notebook
 from remote.run.parameters import Given
+from remote.run.plan import Plan, lines
 
 WriteNotebook = Callable[..., Path]
 MODULES = frozenset({"numpy"})
@@ -189,6 +190,36 @@ def test_an_earlier_run_is_found_or_said_to_be_missing(
     assert source.seen == "latest:10_x"
     by_id = Given(parameters=(("source", folder.name),))
     assert examine(path, by_id, project).parameters[0].value == source.value
+
+
+def test_an_earlier_run_of_another_place(
+    write_notebook: WriteNotebook, project: Project, tmp_path: Path
+) -> None:
+    path = write_notebook("11_y", parameters='source: InputRun = ""')
+    folder = tmp_path / "elsewhere" / "10_x_20250423_143022"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+    with pytest.raises(ResultsUnusable, match="does not lie in"):
+        examine(path, Given(parameters=(("source", str(folder)),)), project)
+
+
+def test_a_file_that_a_host_may_see(
+    write_notebook: WriteNotebook, project: Project, tmp_path: Path
+) -> None:
+    """It is not here: whether it is there is found out where the host is asked."""
+    path = write_notebook("10_x", parameters='data: InputPath = ""')
+    given = Given(parameters=(("data", str(tmp_path / "share" / "x.bin")),))
+    folders = (DataFolder(tmp_path / "share", Path("/mnt/share")),)
+    mini = HostConfig("mini", "ssh", "docker", "", Path("/s"), destination="m", data=folders)
+    asked = check(path, given, project, mini)
+    assert asked.parameters[0].value == str(tmp_path / "share" / "x.bin")
+    assert f"{tmp_path}/share/x.bin  not sent: /mnt/share/x.bin on mini" in "\n".join(
+        lines(Plan(asked, CodeDigests("l", "c", "p", "n")))
+    )
+    with pytest.raises(InputUnusable, match="there is no file"):
+        request(examine(path, given, project, folders), host("docker"))
+    with pytest.raises(InputUnusable, match="there is no file"):
+        examine(path, given, project)
 
 
 IMPORTS = """

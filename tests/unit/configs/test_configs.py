@@ -10,7 +10,7 @@ import pytest
 from remote import config
 from remote.config import Config, adjusted, load, state_dir
 from remote.errors import ConfigInvalid, UsageError
-from remote.model import Limits
+from remote.model import DataFolder, Limits
 from remote.workloads.shards.settings import read_settings
 
 
@@ -75,6 +75,48 @@ def test_problems_are_told_with_their_paths(tmp_path: Path) -> None:
         "  hosts/mini/limits/pids: must be at least 64, got 1",
     ]
     assert refused.value.exit_code == 12
+
+
+def test_folders_that_a_host_sees_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ana")
+    text = "hosts:\n  mini:\n    destination: mini\n    data: {/Volumes/raw/: /mnt/raw, ~/d: ~/e}\n"
+    read = load(project_with(tmp_path, text))
+    assert read.hosts["mini"].data == (
+        DataFolder(Path("/Volumes/raw"), Path("/mnt/raw")),
+        DataFolder(Path("/home/ana/d"), Path("~/e")),
+    )
+    assert read.data == read.hosts["mini"].data
+
+
+def test_the_folders_that_docs_show(project_root: Path, tmp_path: Path) -> None:
+    documented = (project_root / "docs" / "ssh.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(.*?)```", documented, re.DOTALL)
+    folders = load(project_with(tmp_path, shown)).hosts["mini"].data
+    assert [str(folder.there) for folder in folders] == ["/mnt/raw", "/srv/ana/spectra"]
+
+
+def test_folders_that_cannot_be_meant(tmp_path: Path) -> None:
+    text = "hosts:\n  mini:\n    destination: mini\n    data: {raw: /mnt/raw, /a: mnt, /b: 7}\n"
+    with pytest.raises(ConfigInvalid) as refused:
+        load(project_with(tmp_path, text))
+    assert refused.value.problem.splitlines()[1:] == [
+        "  hosts/mini/data/raw: the key must be an absolute path or begin with ~/, got 'raw'",
+        "  hosts/mini/data//a: must be an absolute path or begin with ~/, got 'mnt'",
+        "  hosts/mini/data//b: expected text, got 7",
+    ]
+
+
+def test_a_folder_twice_or_of_this_machine(tmp_path: Path) -> None:
+    text = (
+        "hosts:\n  mini: {destination: mini, data: {/a: /b, /a/: /c}}\n  here: {data: {/a: /b}}\n"
+    )
+    with pytest.raises(ConfigInvalid) as refused:
+        load(project_with(tmp_path, text))
+    assert refused.value.problem.splitlines()[1:] == [
+        "  hosts/mini/data//a: the same folder as another key",
+        "  hosts/mini/data//a/: the same folder as another key",
+        "  hosts/here/data: this machine sees its own files; leave it out",
+    ]
 
 
 def test_a_default_that_is_no_host(tmp_path: Path) -> None:

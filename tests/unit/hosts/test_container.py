@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from remote.hosts.container import (
     container_spec,
     container_user,
     default_memory,
+    mounts,
     path_in_container,
 )
 from remote.hosts.runtime import LaunchPlan
-from remote.model import CodeDigests, HostConfig, Limits, PlacedImage, StagedInput
+from remote.model import CodeDigests, HostConfig, Limits, PlacedImage, StagedInput, StagedRun
 
 GIB = 1 << 30
 HOST = HostConfig("local", "local", "docker", "a test", Path("/state"))
@@ -92,6 +94,26 @@ def test_the_whole_of_a_container(tmp_path: Path) -> None:
     caps = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
     assert {environment[f"{name}_NUM_THREADS"] for name in caps} == {"1"}
     assert "NUMBA_NUM_THREADS" not in environment
+
+
+def test_earlier_runs_are_given_each_alone(tmp_path: Path) -> None:
+    """On another machine there is no results directory to show; no folder is mounted twice."""
+    limits = Limits(memory_bytes=GIB, cpus=1)
+    kept, sent = Path("/state/results/ab/10_x_1"), Path("/state/results/cd/9_y_2.attempt1")
+    given = (
+        StagedRun("a", Path("10_x_1"), kept, "ab" * 32, "host"),
+        StagedRun("b", Path(".failed/9_y_2.attempt1"), sent, "cd" * 32, "sent"),
+        StagedRun("c", Path("10_x_1"), kept, "ab" * 32, "host"),
+    )
+    told = replace(plan(tmp_path, limits), results_root=None, runs=given)
+    found = [one for one in mounts(told) if one["Target"].startswith("/workspace/results")]
+    assert found == [
+        {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": True}
+        for source, target in (
+            (kept, "/workspace/results/10_x_1"),
+            (sent, "/workspace/results/.failed/9_y_2.attempt1"),
+        )
+    ]
 
 
 def test_network_only_where_asked(tmp_path: Path) -> None:

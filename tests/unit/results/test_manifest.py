@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remote.errors import IntegrityFailure
 from remote.results import manifest
 from remote.results.admit import path_fault
 
@@ -41,3 +43,21 @@ def test_the_form_is_that_of_sha256sum() -> None:
 def test_any_other_form_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         manifest.decode(content)
+
+
+def test_a_folder_by_its_manifest(tmp_path: Path) -> None:
+    content = manifest.encode({"a": DIGEST, "b/c": DIGEST})
+    (tmp_path / "manifest-sha256.txt").write_bytes(content)
+    sealed = manifest.read(tmp_path)
+    assert sealed.digests == {"a": DIGEST, "b/c": DIGEST}
+    assert sealed.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"x", f"{DIGEST}  ../../.ssh/config\n".encode(), f"{DIGEST}  /a\n".encode()]
+)
+def test_a_folder_that_no_manifest_describes(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "manifest-sha256.txt").write_bytes(content)
+    with pytest.raises(IntegrityFailure, match=r"manifest-sha256\.txt cannot be read"):
+        manifest.read(tmp_path)

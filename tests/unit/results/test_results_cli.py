@@ -139,6 +139,16 @@ def test_show_has_every_part(root: Path) -> None:
         assert part in text
 
 
+def test_show_names_earlier_runs_by_their_ids(tmp_path: Path) -> None:
+    folder = publish(tmp_path / "results", tmp_path / "run")
+    unseal(folder)
+    record = json.loads((folder / "run.json").read_bytes())
+    record["parents"] = [{"parameter": "source", "id": "9_x_20250423_143022"}]
+    (folder / "run.json").write_text(json.dumps(record))
+    text = call("show", folder.name, "--results", tmp_path / "results").stdout
+    assert re.search(r"parents +9_x_20250423_143022\n", text)
+
+
 def test_show_as_json(root: Path) -> None:
     name = "10_build_shards_20250423_143022"
     document = json.loads(call("show", root / name, "--json").stdout)
