@@ -19,7 +19,7 @@ from remote.errors import DiskTooSmall, HostUnreachable, ImageUnusable
 from remote.hosts.connect import Host, connect
 from remote.hosts.docker import DockerRuntime
 from remote.hosts.engine import Engine
-from remote.hosts.select import local_host
+from remote.hosts.select import LOCK_LABEL, local_host
 from remote.image import loading, record, trial
 from remote.image.append import code_layers
 from remote.image.digests import code_digests
@@ -28,6 +28,7 @@ from remote.image.layers import codec_for
 from remote.image.target import Target, target_of
 from remote.model import HostConfig, Message, PlacedImage, Project, StepDetail
 from remote.steps import Steps
+from tests.contract.cells import until
 from tests.integration.ssh.tiny import edit_notebook, edit_package, make_project
 from tests.lab.host import LabHost
 
@@ -91,17 +92,16 @@ def engine_of(host: Host) -> Engine:
 
 
 def forget(where: Target) -> None:
-    """Take every image of the project away from an engine."""
-    names = where.names
+    """Take every image of the project's lock away from an engine, those of killed tests too."""
     images = where.engine.client.images
-    for image in images.list("workhorse"):
-        for tag in image.tags:
+    label = {"label": f"{LOCK_LABEL}={where.digests.lock}"}
+    part = where.names.environment.replace("workhorse-env", "workhorse-part")
+    for image in images.list(filters=label):
+        for name in image.tags or (image.id,):
             with suppress(APIError):
-                images.remove(tag, force=True)
-    part = names.environment.replace("workhorse-env", "workhorse-part")
-    for name in (names.environment, part):
-        with suppress(APIError):
-            images.remove(name, force=True)
+                images.remove(name, force=True)
+    with suppress(APIError):
+        images.remove(part, force=True)
     images.prune()
 
 
@@ -230,6 +230,26 @@ def test_an_engine_that_takes_no_layers_gets_the_whole(host: Host, project: Proj
     assert after.way == record.WHOLE
     if facts.image_store == "containerd":
         assert any("cannot be appended there: it cannot be saved" in one for one in heard.details)
+
+
+def test_the_first_image_is_tried_beside_a_run(host: Host, project: Project) -> None:
+    """Also where the one before was not tried to the end."""
+    digests = code_digests(project)
+    for expected in ("appended", "there"):
+        placed = place_image(host, project, digests, Steps(Heard()), try_now=False)
+        assert pushed(placed)[0] == expected
+        attrs = loading.inspect(engine_of(host), target(host, project).names.environment)
+        assert attrs is not None
+        path = record.record_of(host, engine_of(host).facts, str(attrs["Id"]))
+        until(lambda path=path: _way(host, path) == record.APPENDS, "it was not tried")
+        known = record.read(host, path)
+        assert known is not None
+        record.write(host, path, replace(known, way=""))
+
+
+def _way(host: Host, path: Path) -> str:
+    known = record.read(host, path)
+    return known.way if known else ""
 
 
 def test_a_push_that_is_cut_goes_on_with_its_layer(
