@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from threading import Thread
@@ -241,15 +242,15 @@ def test_the_first_image_is_tried_beside_a_run(host: Host, project: Project) -> 
         attrs = loading.inspect(engine_of(host), target(host, project).names.environment)
         assert attrs is not None
         path = record.record_of(host, engine_of(host).facts, str(attrs["Id"]))
-        until(lambda path=path: _way(host, path) == record.APPENDS, "it was not tried")
+        until(partial(_appends, host, path), "it was not tried")
         known = record.read(host, path)
         assert known is not None
         record.write(host, path, replace(known, way=""))
 
 
-def _way(host: Host, path: Path) -> str:
+def _appends(host: Host, path: Path) -> bool:
     known = record.read(host, path)
-    return known.way if known else ""
+    return known is not None and known.way == record.APPENDS
 
 
 def test_a_push_that_is_cut_goes_on_with_its_layer(
