@@ -39,7 +39,7 @@ def hosts() -> None:
 
 @hosts.command()
 @click.argument("name")
-@click.argument("destination")
+@click.argument("destination", required=False)
 @click.option(
     "--fingerprint",
     "--yes-fingerprint",
@@ -57,7 +57,7 @@ def hosts() -> None:
 @click.option("--no-check", is_flag=True, help="Neither log in nor look at it.")
 def add(
     name: str,
-    destination: str,
+    destination: str | None,
     fingerprints: tuple[str, ...],
     default: bool,
     no_check: bool,
@@ -66,7 +66,8 @@ def add(
     """Make the host at DESTINATION known as NAME.
 
     Shows its host key, records it after a yes, logs in, checks the host, and writes it into
-    configs/hosts.yaml. DESTINATION is user@host[:port] or a Host of ~/.ssh/config.
+    configs/hosts.yaml. DESTINATION is user@host[:port] or a Host of ~/.ssh/config. Leave it out
+    for a host that the file has already: all but the writing is done.
 
     What a check finds does not keep the host out of the file; the exit code is then that of the
     first failure. A refused key or login does.
@@ -75,19 +76,25 @@ def add(
     Examples:
       remote hosts add mini ana@mini.local
       remote hosts add box ana@box:2222 --default --state-dir /data/workhorse
+      remote hosts add mini
     """
     from remote.cli.hosts_view import key_question, show_findings
-    from remote.hosts.adding import candidate, greet
+    from remote.hosts.adding import candidate, configured, greet
     from remote.hosts.hosts_file import add_host, check_new_name
 
     config = _config()
-    check_new_name(config, name)
-    host, entry = candidate(name, destination, keys)
+    entry = None
+    if destination is None:
+        host = configured(config, name, {**keys, "default": default})
+    else:
+        check_new_name(config, name)
+        host, entry = candidate(name, destination, keys)
     question = key_question(fingerprints)
     server = greet(host, question, fingerprints=question.fingerprints, login=not no_check)
     click.echo(f"{server.shown}: its host key {server.fingerprint} is known", err=True)
     code = 0 if no_check else show_findings(host)
-    add_host(config.path, name, entry, default=default)
+    if entry is not None:
+        add_host(config.path, name, entry, default=default)
     click.echo(f"{name} is in {_shown(config.path)}" + ("; it is the default" if default else ""))
     if code:
         click.echo(f"what failed is to be mended; then: remote hosts doctor {name}", err=True)

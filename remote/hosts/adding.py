@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from remote.config import ALWAYS_THERE, Config
 from remote.errors import HostKeyRefused, UsageError
 from remote.hosts.connect import route_to
 from remote.hosts.destination import parse_destination
 from remote.hosts.known_hosts import Accepts, ServerKey
 from remote.model import HostConfig, RuntimeKind
+from remote.schema import nearest
 
 
 def candidate(
@@ -36,6 +38,34 @@ def candidate(
     if "base_image" in given:
         host = replace(host, base_image=given["base_image"])
     return host, {"destination": destination, **given}
+
+
+def configured(config: Config, name: str, changes: Mapping[str, object]) -> HostConfig:
+    """The host that configs/hosts.yaml has by that name, as it stands there.
+
+    `changes` are the options that would make another entry of it; none of them may be given.
+
+    Raises:
+        UsageError: there is no such host, it is this machine, or something would change it.
+    """
+    host = config.hosts.get(name)
+    if name in ALWAYS_THERE or (host and not host.destination):
+        raise UsageError(
+            f'"{name}" is this machine: it has no key and no login',
+            hint=f"to check it: remote hosts doctor {name}",
+        )
+    if host is None:
+        raise UsageError(
+            f'no DESTINATION, and {config.path} has no host "{name}"{nearest(name, config.hosts)}',
+            hint="a new host needs one: remote hosts add NAME user@host",
+        )
+    given = [f"--{key.replace('_', '-')}" for key, value in changes.items() if value]
+    if given:
+        raise UsageError(
+            f"{config.path} has {name} already and stays as it is: no {', '.join(given)}",
+            hint=f"change it there; to make it the default: remote hosts default {name}",
+        )
+    return host
 
 
 def greet(

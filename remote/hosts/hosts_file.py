@@ -36,10 +36,11 @@ def check_new_name(config: Config, name: str) -> None:
     if name in ALWAYS_THERE:
         raise UsageError(f'"{name}" is always this machine', hint="choose another name")
     if name in config.hosts:
-        where = config.hosts[name].destination or "this machine"
+        where = config.hosts[name].destination
+        known = f"; if its key is not known here: remote hosts add {name}" if where else ""
         raise UsageError(
-            f'there is a host "{name}" already ({where})',
-            hint=f"choose another name, or first: remote hosts remove {name}",
+            f'there is a host "{name}" already ({where or "this machine"})',
+            hint=f"choose another name, or first: remote hosts remove {name}{known}",
         )
 
 

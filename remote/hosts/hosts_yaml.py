@@ -2,6 +2,10 @@
 
 Texts in, texts out. What is asked for may not be possible in every form that YAML has; whoever
 writes the file reads the result first.
+
+The text is cut where the parser says that things stand. A library that loads and dumps would do
+less: ruamel.yaml 0.19 indents the whole file anew, writes CRLF as LF, and drops with a host the
+comments below it, which are those of the next one.
 """
 
 from __future__ import annotations

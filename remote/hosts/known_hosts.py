@@ -46,7 +46,8 @@ class HostKeyUnknown(HostKeyRefused):
             f"{server.shown}: its host key {server.kind} {server.fingerprint} is not known here "
             f"({server.file} has none for {server.name}); nothing was sent",
             hint=f"compare on the host: {server.where_it_lies()}; if it is right: "
-            "remote hosts add NAME DESTINATION, or connect once with ssh, and answer yes",
+            "remote hosts add NAME DESTINATION (NAME alone, if it is in configs/hosts.yaml), or "
+            "connect once with ssh, and answer yes",
         )
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -96,7 +96,9 @@ def test_the_question(lab_host: LabHost, checkout: Path, stranger: Path, answer:
         assert process.stderr is not None
         asked = ""
         while "Is it the same?" not in asked:
-            asked += process.stderr.read(1)
+            heard = process.stderr.read(1)
+            assert heard, asked
+            asked += heard
         time.sleep(0.2)
         assert lab_host.user not in log.read_text()[before:]
         assert not stranger.exists()
@@ -208,3 +210,44 @@ def test_nobody_answers(lab_host: LabHost, checkout: Path, home: Path) -> None:
     assert (code, out) == (3, "")
     assert "connection refused" in err
     assert load(checkout).hosts == {}
+
+
+def shared(checkout: Path, lab_host: LabHost, extra: str = "") -> bytes:
+    """A host that somebody else wrote into the file: its bytes."""
+    path = checkout / "configs" / "hosts.yaml"
+    entry = f"hosts:  # ours\n  mini: {{ destination: {lab_host.name}{extra} }}\n"
+    path.write_text(path.read_text().replace("hosts: {}\n", entry))
+    assert load(checkout).hosts["mini"].destination == lab_host.name
+    return path.read_bytes()
+
+
+def test_a_host_that_another_controller_wrote_down(
+    lab_host: LabHost, checkout: Path, stranger: Path
+) -> None:
+    before = shared(checkout, lab_host)
+    line, fingerprint = public_key(lab_host)
+    code, out, err = said(hosts(checkout, "add", "mini"))
+    assert (code, out) == (21, "")
+    assert f"--fingerprint {fingerprint}" in err
+    assert not stranger.exists()
+    code, out, err = said(hosts(checkout, "add", "mini", "--fingerprint", fingerprint))
+    assert code == 0, err
+    assert stranger.read_text() == line
+    assert f"mini ({lab_host.name})\n" in out
+    assert f"{lab_host.user} is let in" in out
+    assert out.endswith("mini is in configs/hosts.yaml\n")
+    assert (checkout / "configs" / "hosts.yaml").read_bytes() == before
+    code, _, err = said(hosts(checkout, "doctor", "mini"))
+    assert code == 0, err
+
+
+def test_it_is_looked_at_as_it_is_written_down(
+    lab_host: LabHost, checkout: Path, stranger: Path
+) -> None:
+    before = shared(checkout, lab_host, ", docker_binary: /opt/none/docker")
+    _, fingerprint = public_key(lab_host)
+    code, out, err = said(hosts(checkout, "add", "mini", "--fingerprint", fingerprint))
+    assert code == 14
+    assert "looked for /opt/none/docker" in out
+    assert "then: remote hosts doctor mini" in err
+    assert (checkout / "configs" / "hosts.yaml").read_bytes() == before

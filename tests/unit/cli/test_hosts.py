@@ -87,6 +87,14 @@ def test_removing(hosts_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["new", "ana@mini", "--state-dir", "runs"], "is no path on the host"),
         (["new", "ana@mini", "--docker-binary", "/a\nb"], "is no path on the host"),
         (["new", "ana@mini", "--fingerprint", "SHA256:x"], "is no fingerprint"),
+        (["mini", "ana@mini.local"], "if its key is not known here: remote hosts add mini"),
+        (["minni"], 'did you mean "mini"?'),
+        (["new"], "a new host needs one: remote hosts add NAME user@host"),
+        (["here"], "is this machine"),
+        (["local"], "is this machine"),
+        (["mini", "--default"], "stays as it is: no --default"),
+        (["mini", "--state-dir", "/x", "--runtime", "docker"], "no --state-dir, --runtime"),
+        (["mini", "--fingerprint", "SHA256:x"], "is no fingerprint"),
     ],
 )
 def test_what_is_refused_before_anything_is_asked(

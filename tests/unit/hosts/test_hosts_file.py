@@ -30,6 +30,9 @@ FORMS = {
     "mixed": "hosts:\n  bo: {destination: b@o, limits: {\n     cpus: 3 }}\n  jo: {}\n",
     "windows": "hosts:\r\n  bo:\r\n    destination: b@o\r\n",
     "same name in a comment": "# mini:\nhosts:\n  # mini:\n  bo: {}\n",
+    "several": "hosts:\n  # of bo\n  bo:\n    destination: b@o\n\n  # of jo\n  jo: {}\n\n# end\n",
+    "own ways": "---\nhosts:\n    bo:\n      limits: { cpus: 4.0,  pids: 0x100 }\n"
+    "      docker_binary: ~\n    jo:\n        destination:   'j@o'\n",
 }
 
 
@@ -56,6 +59,31 @@ def test_a_host_is_added_and_removed_and_all_else_stays(tmp_path: Path, form: st
     assert not remove_host(path, "mini")
     assert load_file(path) == before
     assert sorted(os.listdir(path.parent)) == ["hosts.yaml"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "lines"),
+    [
+        ("several", "bo", "  bo:\n    destination: b@o\n"),
+        ("several", "jo", "  jo: {}\n"),
+        ("own ways", "jo", "    jo:\n        destination:   'j@o'\n"),
+        ("mixed", "bo", "  bo: {destination: b@o, limits: {\n     cpus: 3 }}\n"),
+    ],
+)
+def test_a_host_goes_with_its_own_lines_alone(
+    tmp_path: Path, form: str, name: str, lines: str
+) -> None:
+    path = written(tmp_path, FORMS[form])
+    remove_host(path, name)
+    assert path.read_text() == FORMS[form].replace(lines, "")
+
+
+@pytest.mark.parametrize("form", ["block", "deep", "mixed", "several", "own ways"])
+def test_a_host_comes_and_goes_without_a_trace(tmp_path: Path, form: str) -> None:
+    path = written(tmp_path, FORMS[form])
+    add_host(path, "mini", MINI)
+    remove_host(path, "mini")
+    assert path.read_text() == FORMS[form]
 
 
 @pytest.mark.parametrize("form", FORMS)
