@@ -61,53 +61,146 @@ while (1) {
 }
 """
 
-# One record for each entry: kind, size, links, device, inode, path; each ends with a NUL.
+# One record for each entry: kind, size, links, device, inode, when it last changed, now, path;
+# each ends with a NUL. The run may go on and put links where directories were: a directory is
+# gone into and then compared with what was seen.
 _WALK = """
 use strict; use Fcntl ":mode"; binmode STDOUT;
 my ($root, $deepest, @names) = @ARGV;
 chdir $root or die "$!\\n";
-sub told { print join(" ", @_[0 .. 4]), " $_[5]\\0"; }
+sub told { print join(" ", @_[0 .. 6]), " $_[7]\\0"; }
 sub look {
-  my ($path, $depth) = @_;
-  my @s = lstat $path;
-  if (!@s) { told("unreadable", 0, 1, 0, 0, $path) unless $!{ENOENT}; return; }
+  my ($name, $path, $depth) = @_;
+  my @s = lstat $name;
+  if (!@s) { told("unreadable", 0, 1, 0, 0, 0, 0, $path) unless $!{ENOENT}; return; }
   my $mode = $s[2];
-  if (S_ISREG($mode)) { told("file", $s[7], $s[3], $s[0], $s[1], $path); }
+  if (S_ISREG($mode)) { told("file", $s[7], $s[3], $s[0], $s[1], $s[10], time, $path); }
   elsif (!S_ISDIR($mode)) {
     my $kind = S_ISLNK($mode) ? "link" : S_ISFIFO($mode) ? "fifo"
       : S_ISSOCK($mode) ? "socket" : "device";
-    told($kind, 0, 1, 0, 0, $path);
+    told($kind, 0, 1, 0, 0, 0, 0, $path);
   }
-  elsif ($depth >= $deepest) { told("too_deep", 0, 1, 0, 0, $path); }
-  elsif (!opendir(my $folder, $path)) { told("directory", 0, 1, 0, 0, $path); }
-  else {
+  elsif ($depth >= $deepest) { told("too_deep", 0, 1, 0, 0, 0, 0, $path); }
+  else { descend($name, $path, $depth, @s); }
+}
+sub descend {
+  my ($name, $path, $depth, @seen) = @_;
+  opendir(my $back, ".") or die "$!\\n";
+  my @now = chdir($name) ? stat "." : ();
+  my $inside = @now && $now[0] == $seen[0] && $now[1] == $seen[1];
+  if ($inside && opendir(my $folder, ".")) {
     my @children = sort grep { $_ ne "." && $_ ne ".." } readdir $folder;
     closedir $folder;
-    look("$path/$_", $depth + 1) for @children;
+    look($_, "$path/$_", $depth + 1) for @children;
   }
+  else { told("directory", 0, 1, 0, 0, 0, 0, $path); }
+  chdir $back or die "$!\\n";
 }
-look($_, 0) for @names;
+look($_, $_, 0) for @names;
 """
 
-# A regular file's bytes; no link in its last place is followed, no FIFO waited for.
-_READ = """
-use strict; use Fcntl qw(O_RDONLY O_NOFOLLOW O_NONBLOCK); binmode STDOUT;
-my ($root, $path) = @ARGV;
-chdir $root or die "$!\\n";
-sysopen(my $file, $path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) or die "$!\\n";
--f $file or die "is no regular file any more\\n";
-while (1) {
-  my $count = sysread($file, my $block, 1 << 20);
-  defined $count or die "$!\\n";
-  last unless $count;
+# Opens a regular file below $root: no link is followed anywhere in its path, no FIFO waited for.
+_OPENED = """
+use strict; use Errno qw(ENOTDIR ELOOP); use Fcntl qw(:mode O_RDONLY O_NOFOLLOW O_NONBLOCK);
+binmode STDIN; binmode STDOUT; $/ = "\\0";
+my $root = shift @ARGV;
+my $at;
+sub enter {
+  my ($folder) = @_;
+  return 1 if defined $at && $at eq $folder;
+  undef $at;
+  chdir $root or return 0;
+  for my $name (split m{/}, $folder) {
+    my @seen = lstat $name or return 0;
+    if (!S_ISDIR($seen[2])) { $! = ENOTDIR; return 0; }
+    chdir $name or return 0;
+    my @now = stat "." or return 0;
+    if ($now[0] != $seen[0] || $now[1] != $seen[1]) { $! = ELOOP; return 0; }
+  }
+  $at = $folder;
+  return 1;
+}
+sub opened {
+  my ($path) = @_;
+  my ($folder, $name) = $path =~ m{^(?:(.*)/)?([^/]+)\\z}s;
+  enter(defined $folder ? $folder : "") or return (undef, "cannot be read: $!");
+  sysopen(my $file, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    or return (undef, "cannot be read: $!");
+  -f $file or return (undef, "is no regular file any more");
+  return ($file, "");
+}
+"""
+
+# For each "SIZE PATH" on standard input the file's bytes, one more than SIZE at most, in frames:
+# `+COUNT` and so many bytes, `.` at its end, `!REASON` where it cannot be read (on).
+_READ_EACH = (
+    _OPENED
+    + """
+sub put {
   my $done = 0;
-  while ($done < $count) {
-    my $sent = syswrite(STDOUT, $block, $count - $done, $done);
+  while ($done < length $_[0]) {
+    my $sent = syswrite(STDOUT, $_[0], length($_[0]) - $done, $done);
     defined $sent or exit 1;
     $done += $sent;
   }
 }
+while (my $request = <STDIN>) {
+  chomp $request;
+  my ($left, $path) = split / /, $request, 2;
+  my ($file, $why) = opened($path);
+  if (!$file) { put("!$why\\n"); next; }
+  $left++;
+  while (1) {
+    my $asked = $left < 1 << 20 ? $left : 1 << 20;
+    my $count = sysread($file, my $block, $asked);
+    if (!defined $count) { put("!cannot be read: $!\\n"); last; }
+    $left -= $count;
+    my $last = !$count || !$left || $count < $asked && -s $file <= sysseek($file, 0, 1);
+    put(($count ? "+$count\\n$block" : "") . ($last ? ".\\n" : ""));
+    last if $last;
+  }
+}
 """
+)
+
+# For each path on standard input its file's SHA-256, or an empty line where it cannot be read.
+# Small ones by a library where there is one, others by the program that is several times faster.
+_DIGEST_EACH = (
+    _OPENED
+    + """
+$| = 1;
+my $library = eval { require Digest::SHA; 1 };
+sub by_program {
+  my ($file) = @_;
+  my $pid = open(my $said, "-|");
+  defined $pid or die "$!\\n";
+  if (!$pid) {
+    require POSIX;
+    close STDIN;  # or what was read ahead of it would move the place in the file
+    defined POSIX::dup2(fileno $file, 0) or exit 1;
+    exec("sha256sum") or exec("shasum", "-a", "256") or exit 127;
+  }
+  my $sum = <$said>;
+  close $said;
+  $? >> 8 == 127 and die "sha256sum or shasum is needed\\n";
+  return defined $sum && $sum =~ /^([0-9a-f]{64})\\b/ ? $1 : "";
+}
+sub by_library {
+  my ($file) = @_;
+  my $sum = eval { Digest::SHA->new(256)->addfile($file)->hexdigest };
+  return defined $sum ? $sum : "";
+}
+while (my $path = <STDIN>) {
+  chomp $path;
+  my ($file, $why) = opened($path);
+  my $small = $file && $library && -s $file < 1 << 20;
+  print !$file ? "" : $small ? by_library($file) : by_program($file), "\\n";
+}
+"""
+)
+
+# Whatever else is asked of the host comes first.
+_GENTLY = ("nice", "-n", "19")
 
 # The members of a saved image: kind, size, length of what follows, path, a NUL; small ones whole.
 _SAVED = r"""
@@ -291,9 +384,19 @@ def walk(root: Path, deepest: int, names: Sequence[str]) -> Sequence[str]:
     return perl(_WALK, str(root), str(deepest), *names)
 
 
-def read(root: Path, path: str) -> Sequence[str]:
-    """Print a file below a directory."""
-    return perl(_READ, str(root), path)
+def read_each(root: Path) -> Sequence[str]:
+    """Print the files below a directory that standard input asks for."""
+    return perl(_READ_EACH, str(root))
+
+
+def digest_each(root: Path) -> Sequence[str]:
+    """Print the SHA-256 of each file below a directory that standard input asks for."""
+    return perl(_DIGEST_EACH, str(root))
+
+
+def gently(argv: Sequence[str]) -> Sequence[str]:
+    """The same command, which gives way to others."""
+    return (*_GENTLY, *argv)
 
 
 def shell(text: str, *arguments: str) -> Sequence[str]:

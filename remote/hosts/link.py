@@ -86,7 +86,7 @@ class Link:
         with self.command(argv) as channel:
             channel.settimeout(None)  # the limit below and the probe end it
             failures: list[Exception] = []
-            feeding = threading.Thread(target=_feed, args=(channel, pieces, failures), daemon=True)
+            feeding = threading.Thread(target=feed, args=(channel, pieces, failures), daemon=True)
             feeding.start()
             stderr = self._drain(argv, channel, on_output, limit)
             if failures:
@@ -94,14 +94,17 @@ class Link:
             return channel.exit_status, stderr
 
     @contextmanager
-    def command(self, argv: Sequence[str]) -> Iterator[Channel]:
+    def command(self, argv: Sequence[str], *, window: int | None = None) -> Iterator[Channel]:
         """A command's channel, closed at the end. Quoting happens here and nowhere else.
+
+        At most `window` bytes of its output are under way at a time: what else is asked over
+        the link waits behind no more than that.
 
         Raises:
             HostUnreachable: the link is down, also where it goes down inside.
         """
         with self.guarded():
-            channel = self._transport.open_session(timeout=CONNECT_SECONDS)
+            channel = self._transport.open_session(window_size=window, timeout=CONNECT_SECONDS)
             try:
                 channel.settimeout(SILENCE_SECONDS)
                 channel.exec_command(os.fsencode(shlex.join(argv)))
@@ -229,7 +232,7 @@ def _text(data: bytes | bytearray) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _feed(
+def feed(
     channel: Channel, pieces: Sequence[bytes] | Iterator[bytes], failures: list[Exception]
 ) -> None:
     """Send a command its input; one that ends early, or a link that dies, is seen elsewhere."""

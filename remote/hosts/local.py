@@ -60,7 +60,7 @@ class LocalTransport:
             found.st_mode, found.st_uid, found.st_gid, found.st_size, int(found.st_mtime)
         )
 
-    def files(self, directory: Path) -> LocalRunFiles:
+    def files(self, directory: Path, *, gently: bool = False) -> LocalRunFiles:  # noqa: ARG002
         """What is to be collected of a run's directory."""
         return LocalRunFiles(directory)
 

@@ -167,8 +167,8 @@ class SshTransport:
             finally:
                 over.set()
 
-    def files(self, directory: Path) -> SshRunFiles:
-        return SshRunFiles(self.link, directory)
+    def files(self, directory: Path, *, gently: bool = False) -> SshRunFiles:
+        return SshRunFiles(self.link, directory, gently=gently)
 
     def _await_lock(self, path: Path, channel: Channel, on_wait: Callable[[], None] | None) -> None:
         channel.settimeout(None)  # a dead link ends it, and whoever waits may have to for long

@@ -102,6 +102,9 @@ class Transport(Protocol):
         """Hold an exclusive lock on a file; it ends with its holder. Waits for its turn."""
         ...
 
-    def files(self, directory: Path) -> RunFiles:
-        """What is to be collected of a run's directory; the run has ended."""
+    def files(self, directory: Path, *, gently: bool = False) -> RunFiles:
+        """What is to be collected of a run's directory.
+
+        `gently` is for a run that goes on: whatever else is asked of the host goes first.
+        """
         ...

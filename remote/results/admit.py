@@ -105,7 +105,7 @@ def _name_fault(name: str) -> str:
     return ""
 
 
-def _order(entry: Entry) -> tuple[bool, str, str, int, int, str]:
+def _order(entry: Entry) -> tuple[bool, str, str, int, int, str, int, int]:
     """Every field counts: a host may list a path twice, in any order."""
     return (
         _in_output(entry),
@@ -114,6 +114,8 @@ def _order(entry: Entry) -> tuple[bool, str, str, int, int, str]:
         entry.size_bytes,
         entry.links,
         str(entry.identity),
+        entry.changed,
+        entry.listed,
     )
 
 

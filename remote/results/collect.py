@@ -7,18 +7,21 @@ changes while it is copied is left out and named; nothing else fails for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from remote.errors import ResultsUnusable
 from remote.results import disk
 from remote.results.admit import Admitted, Caps, LeftOut, admit, printable
-from remote.results.copying import FileDigest, Flusher, Hasher, copy_hashed
-from remote.results.files import GROWING, Refused, RunFiles
+from remote.results.copying import FileDigest, Flusher, Hasher, copy_entry, taken_back
+from remote.results.files import Readable, Refused, RunFiles
+from remote.results.kept import Copy, Kept
 
 Progress = Callable[[int, int], None]
+Fetched = TypeVar("Fetched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,12 @@ class Collected:
     Attributes:
         digests: by path relative to the staging directory, with `/`.
         left_out: what was not collected, and why.
+        early_bytes: of files that were copied before.
     """
 
     digests: Mapping[str, FileDigest]
     left_out: tuple[LeftOut, ...]
+    early_bytes: int = 0
 
 
 def collect(
@@ -39,6 +44,7 @@ def collect(
     destination: Path,
     caps: Caps = Caps(),  # noqa: B008 - frozen
     progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> Collected:
     """Collect a run into an empty directory; every file is flushed and read-only on return.
 
@@ -47,48 +53,97 @@ def collect(
         destination: an existing, empty directory (see `claim.staging`).
         caps: how much the run may bring.
         progress: told (bytes done, bytes listed) after each block.
+        kept: copies that were made before; one is used where the host says that the file has
+            its digest. What is copied now is kept too until all is here, so that a collecting
+            that is cut is gone on with.
 
     Raises:
         ResultsUnusable: the destination cannot be written, or is not empty.
     """
     admitted, left_out = admit(files.walk(), caps)
-    digests: dict[str, FileDigest] = {}
-    changed: list[LeftOut] = []
-    total = sum(one.entry.size_bytes for one in admitted)
-    _refuse_small_disk(destination, total)
-    report = _reporter(progress, total)
-    with Staging(destination) as staging, Hasher() as hasher:
-        for one in admitted:
+    report = _reporter(progress, sum(one.entry.size_bytes for one in admitted))
+    if kept is None:
+        digests, changed = _collect_into(destination, files, admitted, report)
+        return Collected(digests, (*left_out, *changed))
+    held = recognise(files, admitted, kept, report)
+    missing = [one for one in admitted if one.target not in held]
+    _refuse_small_disk(destination, missing)
+    with kept.filling(), Hasher() as hasher:
+        fetched, changed = fetch(
+            files, missing, lambda one, source: kept.copy(one.entry, source, hasher, report)
+        )
+    with Staging(destination) as staging:
+        for target, copy in sorted({**held, **fetched}.items()):
+            kept.give(copy, staging, target)
+    digests = {target: copy.digest for target, copy in {**held, **fetched}.items()}
+    early = sum(copy.digest.size_bytes for copy in held.values())
+    return Collected(digests, (*left_out, *changed), early)
+
+
+def recognise(
+    files: RunFiles,
+    admitted: Sequence[Admitted],
+    kept: Kept,
+    report: Callable[[int], None],
+) -> dict[str, Copy]:
+    """The copies, by target, whose digest is the one that the host finds now.
+
+    They are taken out of those that `kept` offers. Each is read again here, while the host
+    reads its own: a copy may be older than a power cut.
+    """
+    sizes = kept.sizes
+    maybe = [one for one in admitted if one.entry.size_bytes in sizes]
+    if not maybe:
+        return {}
+    found: dict[str, Copy] = {}
+    with closing(files.digests([one.entry for one in maybe])) as digests:
+        for one, sha256 in zip(maybe, digests, strict=True):
+            copy = kept.take(FileDigest(sha256, one.entry.size_bytes)) if sha256 else None
+            if copy is not None:
+                found[one.target] = copy
+                report(one.entry.size_bytes)
+    return found
+
+
+def fetch(
+    files: RunFiles, wanted: Sequence[Admitted], copy: Callable[[Admitted, Readable], Fetched]
+) -> tuple[dict[str, Fetched], list[LeftOut]]:
+    """What `copy` makes of each file, by target, and what was refused."""
+    done: dict[str, Fetched] = {}
+    refused: list[LeftOut] = []
+    with closing(files.open_each([one.entry for one in wanted])) as sources:
+        for one, source in zip(wanted, sources, strict=True):
             try:
-                digests[one.target] = _fetch(files, one, staging, hasher, report)
+                if isinstance(source, Refused):
+                    raise source
+                done[one.target] = copy(one, source)
             except Refused as refusal:
-                changed.append(LeftOut(printable(one.target), str(refusal)))
-    return Collected(digests, (*left_out, *changed))
+                refused.append(LeftOut(printable(one.target), str(refusal)))
+    return done, refused
 
 
-def _fetch(
-    files: RunFiles, one: Admitted, staging: Staging, hasher: Hasher, report: Callable[[int], None]
-) -> FileDigest:
-    size = one.entry.size_bytes
-    with files.open(one.entry.path) as source:
-        descriptor = staging.create(one.target)
-        try:
-            with disk.writing_to(staging.directory):
-                digest = copy_hashed(
-                    source, descriptor, size, hasher, report, may_grow=one.entry.path in GROWING
-                )
-        except BaseException:
-            os.close(descriptor)
-            staging.remove(one.target)
-            raise
-        staging.finish(descriptor)
-        return digest
+def _collect_into(
+    destination: Path,
+    files: RunFiles,
+    admitted: Sequence[Admitted],
+    report: Callable[[int], None],
+) -> tuple[dict[str, FileDigest], list[LeftOut]]:
+    _refuse_small_disk(destination, admitted)
+    with Staging(destination) as staging, Hasher() as hasher:
+
+        def copy(one: Admitted, source: Readable) -> FileDigest:
+            descriptor = staging.create(one.target)
+            with taken_back(descriptor, lambda: staging.remove(one.target)):
+                digest = copy_entry(one.entry, source, descriptor, hasher, report, destination)
+            staging.finish(descriptor)
+            return digest
+
+        return fetch(files, admitted, copy)
 
 
-def _refuse_small_disk(destination: Path, total: int) -> None:
-    with disk.writing_to(destination):
-        status = os.statvfs(destination)
-    free = status.f_bavail * status.f_frsize
+def _refuse_small_disk(destination: Path, wanted: Sequence[Admitted]) -> None:
+    total = sum(one.entry.size_bytes for one in wanted)
+    free = disk.free_bytes(destination)
     if free < total:
         raise ResultsUnusable(
             f"The run's files have {total:,} bytes; {destination} has room for {free:,}.",
@@ -147,6 +202,13 @@ class Staging:
         """Take back a file that was created."""
         folder, _, name = path.rpartition("/")
         os.unlink(name, dir_fd=self._enter_parent(folder))
+
+    def adopt(self, directory: int, name: str, path: str) -> None:
+        """Move a file of ours, flushed and read-only, from an open directory to `path`."""
+        folder, _, last = path.rpartition("/")
+        parent = self._enter_parent(folder)
+        with disk.writing_to(self.directory):
+            os.rename(name, last, src_dir_fd=directory, dst_dir_fd=parent)
 
     def finish(self, descriptor: int) -> None:
         """Flush and close, in the background; a failure is raised here or on leaving."""

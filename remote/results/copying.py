@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from remote.results import disk
-from remote.results.files import Readable, Refused
+from remote.results.files import GROWING, Entry, Readable, Refused
 
 BLOCK = 1 << 20
 _FLUSHING = 16
@@ -52,11 +54,42 @@ class Flusher:
         for future in self._under_way:
             future.result()
 
-    def take(self, descriptor: int) -> None:
-        """Own a descriptor: flush it, make its file read-only, close it."""
-        self._under_way.append(self._threads.submit(_seal_and_close, descriptor))
+    def take(self, descriptor: int, then: Callable[[], None] | None = None) -> None:
+        """Own a descriptor: flush it, make its file read-only, close it; `then` comes last."""
+        self._under_way.append(self._threads.submit(_seal_and_close, descriptor, then))
         while len(self._under_way) > _FLUSHING:
             self._under_way.popleft().result()
+
+
+@contextmanager
+def taken_back(descriptor: int, remove: Callable[[], None]) -> Iterator[None]:
+    """A new file that is filled inside; where that fails it is closed and removed."""
+    try:
+        yield
+    except BaseException:
+        os.close(descriptor)
+        remove()
+        raise
+
+
+def copy_entry(
+    entry: Entry,
+    source: Readable,
+    descriptor: int,
+    hasher: Hasher,
+    report: Callable[[int], None],
+    destination: Path,
+) -> FileDigest:
+    """Copy a listed file into a new one below `destination`; see `copy_hashed`."""
+    with disk.writing_to(destination):
+        return copy_hashed(
+            source,
+            descriptor,
+            entry.size_bytes,
+            hasher,
+            report,
+            may_grow=entry.path in GROWING,
+        )
 
 
 def copy_hashed(
@@ -112,9 +145,11 @@ def _read(source: Readable, size: int) -> bytes:
         raise Refused(f"cannot be read: {error.strerror or error}") from error
 
 
-def _seal_and_close(descriptor: int) -> None:
+def _seal_and_close(descriptor: int, then: Callable[[], None] | None) -> None:
     try:
         os.fchmod(descriptor, disk.SEALED_FILE)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    if then is not None:
+        then()

@@ -67,6 +67,17 @@ def write_sealed(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def free_bytes(directory: Path) -> int:
+    """What a user may still write there.
+
+    Raises:
+        ResultsUnusable: the directory cannot be looked at.
+    """
+    with writing_to(directory):
+        status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize
+
+
 def flush_directory(path: Path) -> None:
     """Make the names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -8,10 +8,11 @@ collects decides what is taken.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+import time
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -51,6 +52,8 @@ class Entry:
         size_bytes: as listed; 0 for what is no regular file.
         links: how many names the file has.
         identity: equal for the names of one file, None where `links` is 1.
+        changed, listed: when it last changed and when it was looked at, in whole seconds of the
+            host's own clock.
     """
 
     path: str
@@ -58,13 +61,21 @@ class Entry:
     size_bytes: int = 0
     links: int = 1
     identity: tuple[int, int] | None = None
+    changed: int = 0
+    listed: int = 0
 
 
 class Readable(Protocol):
     """What an opened file must be able to do."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes, none at the end."""
+        """Up to `size` bytes, none at the end.
+
+        Raises:
+            OSError: it cannot be read; the host itself can be spoken to.
+            Refused: the same, as the host puts it.
+            WorkhorseError: the host cannot be spoken to.
+        """
         ...
 
 
@@ -75,17 +86,23 @@ class RunFiles(Protocol):
         """What is to be collected, in any order: the system's files and all of `output/`."""
         ...
 
-    def open(self, path: str) -> AbstractContextManager[Readable]:
-        """Open a regular file without following any link.
+    def open_each(self, entries: Sequence[Entry]) -> Opened:
+        """Each file in turn, opened without following any link; usable until the next one.
 
-        Raises:
-            Refused: it is no regular file any more, or cannot be read; it is left out.
+        A `Refused` stands for a file that is no regular file any more, or cannot be read.
         """
+        ...
+
+    def digests(self, entries: Sequence[Entry]) -> Generator[str | None, None, None]:
+        """Each file's SHA-256 as the host reads it now; None where it cannot be read."""
         ...
 
 
 class Refused(Exception):
     """A file is left out; the text is the reason."""
+
+
+Opened = Generator[Readable | Refused, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +131,43 @@ class LocalRunFiles:
         finally:
             os.close(root)
 
-    @contextmanager
-    def open(self, path: str) -> Iterator[Readable]:
-        """See `RunFiles.open`. Any file of the run's directory may be named."""
-        try:
-            descriptor = _open_beneath(self.directory, path)
-        except OSError as error:
-            raise Refused(f"cannot be read: {error.strerror}") from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise Refused("is no regular file any more")
-        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
-            yield file
+    def open_each(self, entries: Sequence[Entry]) -> Opened:
+        """See `RunFiles.open_each`. Any file of the run's directory may be named."""
+        for entry in entries:
+            try:
+                descriptor = _open_regular(self.directory, entry.path)
+            except Refused as refusal:
+                yield refusal
+                continue
+            with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+                yield file
+
+    def digests(self, entries: Sequence[Entry]) -> Generator[str | None, None, None]:
+        """See `RunFiles.digests`."""
+        for file in self.open_each(entries):
+            yield None if isinstance(file, Refused) else sha256_of(file)
+
+
+def sha256_of(file: Readable) -> str | None:
+    """Of what is left of a file; None where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _open_regular(root: Path, path: str) -> int:
+    try:
+        descriptor = _open_beneath(root, path)
+    except OSError as error:
+        raise Refused(f"cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Refused("is no regular file any more")
+    return descriptor
 
 
 def _look(directory: int, name: str, path: str, depth: int) -> Iterator[Entry]:
@@ -142,7 +184,8 @@ def _look(directory: int, name: str, path: str, depth: int) -> Iterator[Entry]:
     elif stat.S_ISREG(status.st_mode):
         several = status.st_nlink > 1
         identity = (status.st_dev, status.st_ino) if several else None
-        yield Entry(path, Kind.FILE, status.st_size, status.st_nlink, identity)
+        changed, listed = int(status.st_ctime), int(time.time())
+        yield Entry(path, Kind.FILE, status.st_size, status.st_nlink, identity, changed, listed)
     else:
         yield Entry(path, _kind(status.st_mode))
 

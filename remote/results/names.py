@@ -6,6 +6,7 @@ they were claimed. This module is part of the reading side: standard library onl
     results/ID                    sealed, succeeded
     results/.failed/ID.attemptN   sealed, ended otherwise
     results/.incoming/ID          claimed, not sealed yet; ID.json beside it holds the claim
+    results/.incoming/ID.early    copies of files that looked finished while the run went on
     results/ledger.jsonl          one line for every sealed folder
 """
 

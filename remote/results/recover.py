@@ -8,6 +8,7 @@ from pathlib import Path
 from remote.errors import IntegrityFailure
 from remote.results import disk, ledger
 from remote.results.claim import record_of
+from remote.results.kept import forget_copies
 from remote.results.names import INCOMING, parse_id
 from remote.results.seal import finish
 from remote.results.verify import check_folder
@@ -33,6 +34,8 @@ class Recovered:
 def recover(results_root: Path) -> Recovered:
     """Complete every unfinished seal, after reading all of its bytes again.
 
+    Copies that were made early of runs that are sealed now are removed.
+
     Raises:
         ResultsUnusable: the results directory cannot be read or written.
     """
@@ -51,6 +54,7 @@ def recover(results_root: Path) -> Recovered:
         else:
             completed += [folder] if folder else []
             named["claimed"] += [] if folder else [run_id]
+    forget_copies(results_root, frozenset(recorded))
     return Recovered(
         tuple(completed), *(tuple(named[key]) for key in ("claimed", "busy", "damaged"))
     )

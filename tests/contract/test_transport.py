@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from remote.hosts.connect import connect
 from remote.hosts.local import LocalTransport
 from remote.hosts.ssh import SshTransport
 from remote.hosts.transport import Transport
-from remote.results.files import Kind
+from remote.results.files import Entry, Kind, Refused
 from tests.contract.cells import Cell
 from tests.lab.host import LabHost
 
@@ -158,11 +160,40 @@ def test_the_files_of_a_run(transport: Transport, folder: Path) -> None:
     assert found["output/sub/a"].links == 2
     assert found["output/sub/a"].identity == found["output/b"].identity
     sizes = {}
-    for path in ("kernel.log", "output/sub/a", "output/large", "output/täxt"):
-        with files.open(path) as file:
-            sizes[path] = sum(map(len, iter(lambda: file.read(1 << 20), b"")))
+    read = [found[path] for path in ("kernel.log", "output/sub/a", "output/large", "output/täxt")]
+    for entry, file in zip(read, files.open_each(read), strict=True):
+        assert not isinstance(file, Refused)
+        sizes[entry.path] = sum(map(len, iter(partial(file.read, 1 << 20), b"")))
     assert sizes == {path: found[path].size_bytes for path in sizes}
     assert sizes["output/large"] == 3_000_000
+    assert list(files.digests(read)) == [
+        hashlib.sha256(data).hexdigest() for data in (b"log", b"123", bytes(3_000_000), b"")
+    ]
+    assert 0 <= found["output/large"].listed - found["output/large"].changed < 60
+
+
+def test_what_is_read_leads_nowhere_else_and_stops_nothing(
+    transport: Transport, folder: Path
+) -> None:
+    """A run that goes on may put anything in the place of what was listed."""
+    shell(
+        transport,
+        folder,
+        "mkdir -p output/sub elsewhere; printf secret > elsewhere/a; ln -s a output/link;"
+        "ln -s ../elsewhere output/folder; mkfifo output/pipe; printf 12345 > output/grown;"
+        "printf good > output/sub/good; printf 1 > output/closed; chmod 0 output/closed",
+    )
+    names = ["link", "folder/a", "pipe", "gone", "grown", "none/x", "sub/good", "sub"]
+    listed = [Entry(f"output/{name}", Kind.FILE, 4) for name in names]
+    files = transport.files(folder)
+    found = {}
+    for entry, file in zip(listed, files.open_each(listed), strict=True):
+        found[entry.path] = file if isinstance(file, Refused) else file.read(4)
+    assert found.pop("output/sub/good") == b"good"
+    assert found.pop("output/grown") == b"1234"
+    assert all(isinstance(refusal, Refused) for refusal in found.values()), found
+    digests = dict(zip(names, files.digests(listed), strict=True))
+    assert {name for name, digest in digests.items() if digest} == {"grown", "sub/good"}
 
 
 @pytest.mark.ssh

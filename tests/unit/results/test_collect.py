@@ -4,8 +4,7 @@ import hashlib
 import io
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from remote.errors import ResultsUnusable
 from remote.results.admit import Caps, LeftOut, admit, path_fault
 from remote.results.collect import collect
-from remote.results.files import Entry, Kind, LocalRunFiles, Readable, Refused
+from remote.results.files import Entry, Kind, LocalRunFiles, Opened, Readable, Refused
 from tests.unit.results.making import FILES, collect_run, make_run
 
 
@@ -31,11 +30,19 @@ class ScriptedFiles:
     def walk(self) -> Iterator[Entry]:
         yield from self.listed
 
-    @contextmanager
-    def open(self, path: str) -> Iterator[Readable]:
+    def open_each(self, entries: Sequence[Entry]) -> Opened:
+        for entry in entries:
+            yield self.opened(entry.path)
+
+    def opened(self, path: str) -> Readable | Refused:
         if path not in self.served:
-            raise Refused("is gone")
-        yield Failing() if path in self.failing else io.BytesIO(self.served[path])
+            return Refused("is gone")
+        return Failing() if path in self.failing else io.BytesIO(self.served[path])
+
+    def digests(self, entries: Sequence[Entry]) -> Generator[str | None, None, None]:
+        for entry in entries:
+            served = self.served.get(entry.path)
+            yield None if served is None else hashlib.sha256(served).hexdigest()
 
 
 class Failing:
@@ -275,10 +282,10 @@ def test_a_log_that_grows_is_collected_as_listed(tmp_path: Path) -> None:
 
 def test_an_endless_file_ends_at_its_listed_size(tmp_path: Path) -> None:
     class Endless(ScriptedFiles):
-        @contextmanager
-        def open(self, path: str) -> Iterator[Readable]:
-            with open("/dev/zero", "rb", buffering=0) as zeros:  # noqa: PTH123
-                yield zeros
+        def open_each(self, entries: Sequence[Entry]) -> Opened:
+            for _ in entries:
+                with open("/dev/zero", "rb", buffering=0) as zeros:  # noqa: PTH123
+                    yield zeros
 
     destination = empty(tmp_path)
     collected = collect(Endless([Entry("output/a", Kind.FILE, 3 << 20)]), destination)
