@@ -65,7 +65,10 @@ class SshRunFiles:
                 hint="`remote ps` shows which runs the host has.",
             )
         for record in b"".join(listed).split(b"\0")[:-1]:
-            yield entry_of(record)
+            try:
+                yield entry_of(record)
+            except (ValueError, KeyError) as error:
+                raise nonsense(self._link) from error
 
     def open_each(self, entries: Sequence[Entry]) -> Opened:
         """See `RunFiles.open_each`; one command prints them all.
@@ -110,7 +113,7 @@ class Said:
     """
 
     def __init__(self, link: Link, channel: Channel) -> None:
-        self._link = link
+        self.link = link
         self._channel = channel
         self._ahead = bytearray()
         self.wait(_STALLED_SECONDS)
@@ -123,7 +126,7 @@ class Said:
         """Up to the next line feed, without it."""
         while (end := self._ahead.find(b"\n")) < 0:
             if len(self._ahead) > _LONGEST_LINE:
-                raise self.nonsense()
+                raise nonsense(self.link)
             self._ahead += self._more(_BLOCK)
         line = bytes(self._ahead[:end])
         del self._ahead[: end + 1]
@@ -137,15 +140,8 @@ class Said:
         del self._ahead[:most]
         return piece
 
-    def nonsense(self) -> HostRefused:
-        """The error for what no command of ours prints."""
-        return HostRefused(
-            f"{self._link.route.name}: a command's output is not what was asked for",
-            hint="a shell start-up file on the host prints; let it do so in terminals only",
-        )
-
     def _more(self, most: int) -> bytes:
-        with self._link.guarded():
+        with self.link.guarded():
             piece = self._channel.recv(min(most, _BLOCK))
             if not piece:
                 raise self._ended()
@@ -154,10 +150,10 @@ class Said:
     def _ended(self) -> Exception:
         """A command that ended before it had said everything, or a link that did."""
         if not self._channel.status_event.wait(10) or self._channel.exit_status < 0:
-            return self._link.down("the command's end was not told")
+            return self.link.down("the command's end was not told")
         why = self._channel.recv_stderr(4096).decode(errors="replace").strip()
         return HostRefused(
-            f"{self._link.route.name}: the run's files cannot be read: {why or 'no reason told'}",
+            f"{self.link.route.name}: the run's files cannot be read: {why or 'no reason told'}",
             hint="perl is needed on the host, and sha256sum or shasum",
         )
 
@@ -215,7 +211,15 @@ class Streamed:
             self._left = int(mark[1:])
             self._room -= self._left
         else:
-            raise self._said.nonsense()
+            raise nonsense(self._said.link)
+
+
+def nonsense(link: Link) -> HostRefused:
+    """The error for what no command of ours prints."""
+    return HostRefused(
+        f"{link.route.name}: a command's output is not what was asked for",
+        hint="a shell start-up file on the host prints; let it do so in terminals only",
+    )
 
 
 def entry_of(record: bytes) -> Entry:

@@ -69,7 +69,8 @@ class Kept:
         """Offer a whole copy; what was under way is of no use any more."""
         match = _NAME.fullmatch(name)
         if match is None or not stat.S_ISREG(status.st_mode):
-            os.unlink(name, dir_fd=self._descriptor)
+            with suppress(OSError):
+                os.unlink(name, dir_fd=self._descriptor)
             return
         digest = FileDigest(match[1], status.st_size)
         self._offered[digest].append(Copy(name, digest))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from remote.errors import IntegrityFailure, UsageError
 from remote.hosts.connect import Host
 from remote.model import Clock, Outcome, RunState, SealedRun
 from remote.results.claim import staging
-from remote.results.collect import collect
+from remote.results.collect import Collected, collect
+from remote.results.kept import Kept, kept_copies
 from remote.results.ledger import folder_of
 from remote.results.names import FAILED, RUN_JSON
 from remote.results.recover import recover
@@ -19,6 +21,9 @@ from remote.results.seal import seal, shelve
 from remote.run.ended import settle
 from remote.run.parents import keep
 from remote.steps import Steps
+
+# How long whoever copied while the run went on may take to let go of the copies.
+_HANDOVER_SECONDS = 30.0
 
 
 def finish(
@@ -118,9 +123,12 @@ def _collect_and_seal(
     clock: Clock,
 ) -> SealedRun:
     with staging(run_id, str(spec["uuid"]), results_root) as incoming:
-        with steps.step("collect") as say:
+        with steps.step("collect") as say, _kept(host, run_id, results_root) as kept:
             files = host.transport.files(host.layout.run(run_id))
-            collected = collect(files, incoming, progress=_in_megabytes(say))
+            collected = collect(files, incoming, progress=_in_megabytes(say), kept=kept)
+            say.result = _amount(collected)
+            if kept is not None:
+                kept.discard_offered()
         with steps.step("seal"):
             record = {
                 **spec,
@@ -135,6 +143,26 @@ def _collect_and_seal(
             folder = publish(incoming, results_root, record, collected.digests, clock)
     left_out = tuple(item.path for item in collected.left_out)
     return SealedRun(folder, run_id, outcome, left_out)
+
+
+@contextmanager
+def _kept(host: Host, run_id: str, results_root: Path) -> Iterator[Kept | None]:
+    """Copies made while the run went on; of this machine's own runs there are none."""
+    if host.transport.kind == "local":
+        yield None
+        return
+    with kept_copies(run_id, results_root, wait_seconds=_HANDOVER_SECONDS) as kept:
+        yield kept
+
+
+def _amount(collected: Collected) -> str:
+    total = sum(digest.size_bytes for digest in collected.digests.values())
+    early = f", {_size(collected.early_bytes)} of it already here" if collected.early_bytes else ""
+    return f"{_size(total)}{early}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def _in_megabytes(say: Callable[[str], None]) -> Callable[[int, int], None]:

@@ -8,6 +8,7 @@ from remote.hosts.connect import Host, connect
 from remote.image.place import place
 from remote.model import Clock, Listener, Run, RunRequest, SealedRun
 from remote.run.check import refuse_missing_imports
+from remote.run.early import collecting
 from remote.run.finish import finish
 from remote.run.launch import Reserved, check_disk, launch, reserved
 from remote.run.parents import stage_runs
@@ -31,7 +32,7 @@ def execute(request: RunRequest, listener: Listener, *, clock: Clock) -> SealedR
     with connect(request.host) as host:
         run = _started(host, request, steps, clock)
         with way_back(host, run.id):
-            with steps.step("run", run.id):
+            with steps.step("run", run.id), collecting(host, run.id, request.results_root):
                 outcome = watch(host, run.directory, listener)
             return finish(host, run.id, outcome, request.results_root, steps, clock)
 

@@ -12,6 +12,7 @@ from typing import Any
 from remote.errors import UsageError
 from remote.hosts.connect import Host
 from remote.model import Clock, Listener, RunState, SealedRun
+from remote.run.early import collecting
 from remote.run.ended import final_outcome, state_of
 from remote.run.finish import finish, read_spec, sealed_already
 from remote.run.watch import POLL_SECONDS, watch, way_back
@@ -82,7 +83,7 @@ def attach(
         return sealed_already(run_id, results_root)
     steps = Steps(listener)
     with way_back(host, run_id):
-        with steps.step("run", run_id):
+        with steps.step("run", run_id), collecting(host, run_id, results_root):
             outcome = watch(host, directory, listener)
         del steps.timings["run"]  # only for how long this controller looked
         return finish(host, run_id, outcome, results_root, steps, clock)
