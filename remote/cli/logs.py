@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from remote.cli.options import host_option, places, run_argument
+from remote.cli.options import host_option, places, project, run_argument
 
 
 @click.command()
@@ -24,6 +24,7 @@ def logs(run: str, host: str | None, follow: bool) -> None:
     """
     from remote.run import here
 
-    for piece in here.log(run, follow=follow, places=places(host)):
+    root = project().root / "results"
+    for piece in here.log(run, root, follow=follow, places=places(host)):
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()

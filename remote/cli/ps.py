@@ -8,6 +8,7 @@ from datetime import datetime
 import click
 
 from remote.cli.options import cannot_ask, host_option, json_option, places
+from remote.errors import WorkhorseError
 
 
 @click.command()
@@ -24,7 +25,15 @@ def ps(host: str | None, as_json: bool) -> None:
     """
     from remote.run.here import list_runs
 
-    found = list_runs(places(host), cannot_ask)
+    where = places(host)
+    unasked: list[WorkhorseError] = []
+
+    def tell(error: WorkhorseError) -> None:
+        unasked.append(error)
+        cannot_ask(error)
+
+    # A host that was named and cannot be asked is this command's failure.
+    found = list_runs(where, None if where.named else tell)
     if as_json:
         rows = [
             {
@@ -40,7 +49,7 @@ def ps(host: str | None, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=1))
         return
-    if not found:
+    if not found and not unasked:
         click.echo("no runs here; what was collected: remote results list", err=True)
     width = max((len(run.id) for run in found), default=0)
     for run in found:

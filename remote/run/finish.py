@@ -40,6 +40,7 @@ def finish(
     the run sealed and gets the same folder.
 
     Raises:
+        UsageError: a controller with other results has collected it meanwhile.
         ResultsUnusable: the results directory cannot be written; the host keeps the run.
         IntegrityFailure: what is there is not what was recorded.
     """
@@ -48,7 +49,7 @@ def finish(
         spec = read_spec(host, run_id)
         if spec is None:
             host.transport.discard(host.layout.run_lock(run_id))
-            return sealed_already(run_id, results_root)
+            return _sealed_meanwhile(run_id, results_root)
         settle(host, directory)
         recover(results_root)  # a seal of this run that was interrupted is completed
         if _is_sealed(spec, outcome, results_root):
@@ -97,6 +98,17 @@ def sealed_already(run_id: str, results_root: Path) -> SealedRun:
         f"{run_id}: neither on this host nor in {results_root}",
         hint="`remote ps` lists what the host has, `remote results list` what is here",
     )
+
+
+def _sealed_meanwhile(run_id: str, results_root: Path) -> SealedRun:
+    """As `sealed_already`, of a run that was on the host a moment ago."""
+    try:
+        return sealed_already(run_id, results_root)
+    except UsageError:
+        raise UsageError(
+            f"{run_id}: another controller has collected it just now",
+            hint=f"its folder is there, not in {results_root}",
+        ) from None
 
 
 def _from_record(folder: Path, record: Mapping[str, Any]) -> SealedRun:

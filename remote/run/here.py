@@ -3,17 +3,19 @@ use. Without a host that is named, this machine comes first, then the hosts of t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from remote.config import environment, state_dir
-from remote.errors import UsageError, WorkhorseError
+from remote.errors import HostUnreachable, UsageError, WorkhorseError
 from remote.hosts.connect import Host, connect
 from remote.hosts.engine import Answer, find_engine
 from remote.hosts.select import local_host
 from remote.model import Clock, HostConfig, Listener, RunState, RuntimeKind, SealedRun
+from remote.results.names import KERNEL_LOG
 from remote.run import runs
 from remote.run import stop as stopping
 from remote.run.finish import read_spec, sealed_already
@@ -33,6 +35,8 @@ class Places:
 
 
 HERE = Places()
+# How long a log that is followed waits for a link that went down.
+RETURN_SECONDS = 120
 
 
 def list_runs(
@@ -142,10 +146,57 @@ def stop(run_id: str, *, clock: Clock, places: Places = HERE) -> RunState:
         return stopping.stop(host, run_id, clock)
 
 
-def log(run_id: str, *, follow: bool, places: Places = HERE) -> Iterator[bytes]:
-    """What the run's kernel wrote, in pieces; with `follow`, until the run has ended."""
-    with host_of(run_id, places) as host:
-        yield from runs.log(host, run_id, follow=follow)
+def log(run_id: str, results_root: Path, *, follow: bool, places: Places = HERE) -> Iterator[bytes]:
+    """What the run's kernel wrote, in pieces; with `follow`, until the run has ended.
+
+    Who follows loses no byte and gets none twice: where the link goes down it is made again for
+    `RETURN_SECONDS`, and of a run that is collected into these results meanwhile the rest is
+    read there.
+
+    Raises:
+        HostUnreachable: the link does not come back.
+        UsageError: neither these places have the run, nor do the results any more.
+    """
+    offset = 0
+    lost: float | None = None
+    found = False
+    while True:
+        try:
+            with host_of(run_id, places) as host:
+                found, lost = True, None
+                if host.config.transport == "ssh":
+                    places = Places(this_machine=False, others=(host.config,))
+                for piece in runs.log(host, run_id, follow=follow, offset=offset):
+                    offset += len(piece)
+                    yield piece
+                return
+        except HostUnreachable:
+            lost = lost or time.monotonic()
+            if not (follow and found) or time.monotonic() - lost > RETURN_SECONDS:
+                raise
+            time.sleep(1)
+        except UsageError:
+            rest = _rest_of_log(run_id, results_root, offset)
+            if rest is None:
+                raise
+            yield from rest
+            return
+
+
+def _rest_of_log(run_id: str, results_root: Path, offset: int) -> Iterator[bytes] | None:
+    """From the result folder, of a log that was being read from the host."""
+    try:
+        path = sealed_already(run_id, results_root).path / KERNEL_LOG
+    except UsageError:
+        return None
+    return _from(path, offset)
+
+
+def _from(path: Path, offset: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(offset)
+        while piece := file.read(1 << 20):
+            yield piece
 
 
 def _sealed_elsewhere(run_id: str, results_root: Path, places: Places) -> SealedRun | None:

@@ -108,20 +108,31 @@ def collect_run(
         return finish(host, run_id, outcome, results_root, Steps(listener), clock)
 
 
-def log(host: Host, run_id: str, *, follow: bool, name: str = "kernel.log") -> Iterator[bytes]:
-    """The bytes of a run's log, in pieces; with `follow`, until the run has ended.
+class CollectedMeanwhile(UsageError):
+    """The run whose log is followed is not on its host any more."""
+
+
+def log(
+    host: Host, run_id: str, *, follow: bool, name: str = "kernel.log", offset: int = 0
+) -> Iterator[bytes]:
+    """The bytes of a run's log from an offset on, in pieces; with `follow`, until it has ended.
 
     Raises:
+        CollectedMeanwhile: before its end was read.
         UsageError: the host does not have the run.
     """
     run = find_run(host, run_id)
-    offset = 0
     while True:
         ended = not follow or state_of(host, run.directory).ended
         while piece := host.transport.read(run.directory / name, offset, 1 << 20):
             offset += len(piece)
             yield piece
         if ended:
+            if host.transport.status(run.directory) is None:
+                raise CollectedMeanwhile(
+                    f"run {run_id} was collected while its log was read",
+                    hint=f"all of it is in its result folder: {name}",
+                )
             return
         time.sleep(POLL_SECONDS * 2)
 

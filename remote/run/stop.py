@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
+from remote.errors import HostRefused
 from remote.hosts.connect import Host
 from remote.model import Clock, RunState
 from remote.run.ended import STOPPED, state_of
@@ -22,6 +24,8 @@ def stop(host: Host, run_id: str, clock: Clock) -> RunState:
     directory = host.layout.run(run_id)
     if not state_of(host, directory).ended:
         record = {"stopped_at": utc_text(clock())}
-        host.transport.write(directory / STOPPED, json.dumps(record).encode())
+        # On a full disk the run is stopped all the same; its own outcome then says so.
+        with suppress(HostRefused, OSError):
+            host.transport.write(directory / STOPPED, json.dumps(record).encode())
         host.runtime.stop(directory)
     return state_of(host, directory)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remote.errors import Cancelled, NotebookFailed, OutOfMemory
+from remote.errors import Cancelled, DiskTooSmall, NotebookFailed, OutOfMemory
 from remote.model import RunState
 from remote.runner.ending import Ending, Failure
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # What a cell raises when one of its worker processes was killed.
 _WORKER_LOST = {"BrokenProcessPool", "KilledWorker", "EOFError", "BrokenPipeError"}
+# How a full disk reads, whatever library meets it, and what is left of one.
+_NO_SPACE = ("No space left on device", "Errno 28", "errno = 28")
+_FULL_BYTES = 16 << 20
 _USE_LESS = (
     "give the host's runs more memory (`limits/memory` in configs/hosts.yaml), take a larger host, "
     "or use less: fewer workers, smaller batches"
@@ -46,6 +50,9 @@ def cell_raised(error: CellFailed, error_file: Path, memory: MemoryWatch) -> End
     typed = _typed(error_file, error.ename)
     if typed is not None:
         return _typed_ending(typed, error)
+    full = _disk_full(error, error_file.parent)
+    if full is not None:
+        return full
     if error.ename in _WORKER_LOST and memory.oom_kills_since_mark:
         return _out_of_memory("a worker process", error.cell, memory, tuple(_plain(error)))
     failure = Failure(
@@ -83,6 +90,25 @@ def _typed_ending(typed: dict[str, Any], error: CellFailed) -> Ending:
     exit_code = int(typed["exit_code"])
     memory = exit_code == OutOfMemory.exit_code
     return Ending(RunState.OUT_OF_MEMORY if memory else RunState.FAILED, exit_code, failure)
+
+
+def _disk_full(error: CellFailed, directory: Path) -> Ending | None:
+    """Out of disk where the cell says so and the disk does too (/tmp is another one: memory)."""
+    free = shutil.disk_usage(directory).free
+    if not any(words in error.evalue for words in _NO_SPACE) or free > _FULL_BYTES:
+        return None
+    failure = Failure(
+        kind=DiskTooSmall.__name__,
+        problem=f"cell {nth(error.cell)}: the host's disk is full, {size(free)} are free where "
+        f"runs are kept: {_said(error)}",
+        hint="free some disk on the host and start the run again; what it had written so far is "
+        "in the result folder",
+        cell=error.cell,
+        ename=error.ename,
+        evalue=error.evalue,
+        traceback=tuple(_plain(error)),
+    )
+    return Ending(RunState.FAILED, DiskTooSmall.exit_code, failure)
 
 
 def _said(error: CellFailed) -> str:
