@@ -73,6 +73,7 @@ class Controller:
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            bufsize=0,
             start_new_session=True,
         ) as process:
             yield process
