@@ -19,8 +19,9 @@ LEAVING_SECONDS = 15
 _LEAVING_POLL_SECONDS = 0.05
 _OUTCOME_BYTES = 16 << 20
 _INTERNAL = 70
-# How a container ends that was killed, or stopped, from outside.
-_KILLED = frozenset({None, 0, 137, 143})
+# How a container ends that was killed, or stopped, from outside; 255 is what an engine that was
+# killed itself says afterwards of one whose end it did not see.
+_KILLED = frozenset({None, 0, 137, 143, 255})
 
 
 def final_outcome(host: Host, directory: Path) -> Outcome:

@@ -84,3 +84,25 @@ def test_sizes_are_for_people() -> None:
         "419 MB",
         "2 GB",
     ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "[Errno 28] No space left on device: '/output/x'",
+        "[Errno 28] Error writing bytes to file. Detail: [errno 28] No space left on device",
+        "Can't write data (file write failed: errno = 28, error message = 'No space left')",
+    ],
+)
+def test_a_full_disk_is_told_from_what_only_sounds_like_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    error = CellFailed(1, "OSError", words, [])
+    assert cell_raised(error, tmp_path / "no", watch()).exit_code == 1
+    monkeypatch.setattr("remote.runner.verdict._FULL_BYTES", 1 << 60)
+    ending = cell_raised(error, tmp_path / "no", watch())
+    assert (ending.state, ending.exit_code) == (RunState.FAILED, 16)
+    assert ending.failure is not None
+    assert "cell 2: the host's disk is full" in ending.failure.problem
+    other = CellFailed(1, "OSError", "[Errno 5] Input/output error", [])
+    assert cell_raised(other, tmp_path / "no", watch()).exit_code == 1

@@ -21,6 +21,7 @@ from tests.unit.runs.fakes import FakeRuntime, fake_host
         (Status(False, exit_code=137, killed_for_memory=True), False, "out-of-memory", 5),
         (Status(False, exit_code=137, killed_for_memory=True), True, "out-of-memory", 5),
         (Status(False, exit_code=137), False, "interrupted", 7),
+        (Status(False, exit_code=255), False, "interrupted", 7),
         (Status(False, exit_code=137), True, "cancelled", 6),
         (Status(False, known=False), False, "interrupted", 7),
         (Status(False, exit_code=1, detail="boom"), False, "failed", 70),
