@@ -210,6 +210,9 @@ class SshTransport:
             file.flush()
             with suppress(OSError):  # a server that has no fsync@openssh.com
                 sftp._request(CMD_EXTENDED, "fsync@openssh.com", file.handle)  # type: ignore[attr-defined]
+            # paramiko forgets a block that was refused (a full disk) while it waits for fsync.
+            if file.stat().st_size != len(data):
+                raise OSError(errno.ENOSPC, "not all of it could be written")
 
     def _script(self, verb: str, path: Path, argv: Sequence[str], seconds: float) -> str:
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remote.errors import HostUnreachable, WorkhorseError
+from remote.errors import HostRefused, HostUnreachable, WorkhorseError
 from remote.hosts.connect import connect
 from remote.model import RunState
 from remote.results.verify import verify
@@ -59,9 +59,12 @@ def test_a_run_is_stopped_on_a_disk_that_is_full(cramped: Cell, lab_host: LabHos
     with connect(cramped.config) as host:
         run = cramped.launch(host, "waits")
         cramped.started(host, run.directory)
-        fill = 'cat /dev/zero >"$1"; dd if=/dev/zero of="$1.rest" bs=512'
+        # Then small files, as long as there is a block for one.
+        fill = 'cat /dev/zero >"$1"; i=0; while echo x >"$1.$i" && sync; do i=$((i + 1)); done'
         lab_host.run("sh", "-c", fill, "sh", f"{host.layout.root}/filler", check=False)
-        assert host.transport.free_bytes(host.layout.root) < 1 << 16
+        assert host.transport.free_bytes(host.layout.root) < 1 << 12
+        with pytest.raises(HostRefused, match="not all of it could be written"):
+            host.transport.write(run.directory / "output" / "new", b"x")
         assert runs.find_run(host, run.id).state is RunState.RUNNING
         assert stop(host, run.id, now) is RunState.CANCELLED
         results = cramped.project.root / "results"
