@@ -128,16 +128,21 @@ def attach(
 def collect(
     run_id: str, results_root: Path, listener: Listener, *, clock: Clock, places: Places = HERE
 ) -> SealedRun:
-    """Collect and seal a run that has ended.
+    """Collect and seal a run that has ended; of one that is sealed already, tidy up on its host.
 
     Raises:
         UsageError: it is still running, or nobody has it.
     """
     sealed = _sealed_elsewhere(run_id, results_root, places)
-    if sealed is not None:
+    if sealed is not None and not places.others:
         return sealed
-    with host_of(run_id, places) as host:
-        return runs.collect_run(host, run_id, results_root, listener, clock=clock)
+    try:
+        with host_of(run_id, places) as host:
+            return runs.collect_run(host, run_id, results_root, listener, clock=clock)
+    except (UsageError, HostUnreachable):  # the host has forgotten it, or is off
+        if sealed is None:
+            raise
+        return sealed
 
 
 def stop(run_id: str, *, clock: Clock, places: Places = HERE) -> RunState:

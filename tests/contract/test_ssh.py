@@ -14,7 +14,8 @@ import pytest
 from remote.errors import EngineUnusable, HostUnreachable
 from remote.hosts.connect import connect
 from remote.model import Message, Project, RunState, StepDetail, StepStarted
-from remote.run import flow, runs
+from remote.results.verify import verify
+from remote.run import flow, here, runs
 from tests.contract.cells import Cell, Heard, in_background, now, until, written
 from tests.contract.conftest import open_cell
 from tests.lab.host import LabHost
@@ -143,6 +144,33 @@ def test_a_link_that_is_cut_while_the_image_is_built(
         notebook.write_text(original)
     assert not list((ssh_cell.project.root / "results" / ".incoming").glob("writes_*"))
     assert ssh_cell.run("writes").outcome.state is RunState.SUCCEEDED
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_link_that_is_cut_when_the_result_is_sealed(ssh_cell: Cell, lab_host: LabHost) -> None:
+    """The host keeps a run that nobody needs any more, until `collect` is asked for it."""
+    cut = lab_host.link_cut()
+
+    def listener(message: Message) -> None:
+        if isinstance(message, StepStarted) and message.step == "seal":
+            cut.__enter__()
+
+    results = ssh_cell.project.root / "results"
+    places = here.Places(this_machine=False, others=(ssh_cell.config,))
+    with connect(ssh_cell.config) as host:
+        run = ssh_cell.launch(host, "writes")
+    try:
+        with pytest.raises(HostUnreachable, match="the link is down"):
+            here.attach(run.id, results, listener, clock=now, places=places)
+    finally:
+        cut.__exit__(None, None, None)
+    verify(results / run.id, results).refuse_damage()
+    assert [one.state for one in here.list_runs(places) if one.id == run.id] == ["succeeded"]
+    sealed = here.collect(run.id, results, Heard(), clock=now, places=places)
+    assert sealed.path == results / run.id
+    assert [one for one in here.list_runs(places) if one.id == run.id] == []
+    again = here.collect(run.id, results, Heard(), clock=now, places=places)
+    assert again.path == sealed.path
 
 
 @pytest.mark.slow
