@@ -13,7 +13,7 @@ from remote.hosts.connect import Host
 from remote.model import Clock, Outcome, RunState, SealedRun
 from remote.results.claim import staging
 from remote.results.collect import Collected, collect
-from remote.results.kept import Kept, kept_copies
+from remote.results.kept import Kept, forget_copies, kept_copies
 from remote.results.ledger import folder_of
 from remote.results.names import FAILED, RUN_JSON
 from remote.results.recover import recover
@@ -101,7 +101,8 @@ def sealed_already(run_id: str, results_root: Path) -> SealedRun:
 
 
 def _sealed_meanwhile(run_id: str, results_root: Path) -> SealedRun:
-    """As `sealed_already`, of a run that was on the host a moment ago."""
+    """As `sealed_already`, of a run that was on the host a moment ago; copies of it go."""
+    forget_copies(results_root, frozenset({run_id}))
     try:
         return sealed_already(run_id, results_root)
     except UsageError:
