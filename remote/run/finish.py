@@ -136,7 +136,7 @@ def _collect_and_seal(
     clock: Clock,
 ) -> SealedRun:
     with staging(run_id, str(spec["uuid"]), results_root) as incoming:
-        with steps.step("collect") as say, _kept(host, run_id, results_root) as kept:
+        with steps.step("collect") as say, _early_copies(host, run_id, results_root) as kept:
             files = host.transport.files(host.layout.run(run_id))
             collected = collect(files, incoming, progress=_in_megabytes(say), kept=kept)
             say.result = _amount(collected)
@@ -159,7 +159,7 @@ def _collect_and_seal(
 
 
 @contextmanager
-def _kept(host: Host, run_id: str, results_root: Path) -> Iterator[Kept | None]:
+def _early_copies(host: Host, run_id: str, results_root: Path) -> Iterator[Kept | None]:
     """Copies made while the run went on; of this machine's own runs there are none."""
     if host.transport.kind == "local":
         yield None

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from remote.hosts.connect import Host
+from remote.hosts.connect import Host, connect
 from remote.hosts.container import container_name
 from remote.hosts.docker import DockerRuntime
 from remote.hosts.engine import Engine
 from remote.hosts.identity import ProcessIdentity
 from remote.model import HostConfig, Limits, Message, Project, Run, RunRecord, RunRequest, SealedRun
-from remote.run import flow
+from remote.run import flow, runs
 from remote.run.check import check
 from remote.run.parameters import Given
 
@@ -70,6 +70,17 @@ class Cell:
     def launch(self, host: Host, notebook: str, /, **parameters: object) -> Run:
         """Start a run and leave it alone, as a controller does that is killed after launch."""
         return flow.start(host, self.request(notebook, **parameters), Heard(), now)
+
+    def tried(self) -> None:
+        """Until nothing is tried in the background any more: an image is, once for each engine."""
+        with connect(self.config) as host:
+            run = self.launch(host, "writes")
+            records = ["sh", "-c", 'cat "$1"/*.json', "sh", str(host.layout.cache / "images")]
+            until(
+                lambda: '"way": ""' not in host.transport.run(records, timeout=10).stdout,
+                "the image is not tried",
+            )
+            runs.attach(host, run.id, self.project.root / "results", Heard(), clock=now)
 
     def limited(self, **limits: object) -> Cell:
         """The same cell with other limits."""

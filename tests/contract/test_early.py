@@ -19,8 +19,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.ssh]
 
 
 @pytest.fixture(autouse=True)
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+def eager(ssh_cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files look finished, and are looked for, sooner than they should be."""
+    ssh_cell.tried()
     monkeypatch.setattr(early, "ROUND_SECONDS", 0.3)
     monkeypatch.setattr(early, "UNCHANGED_SECONDS", 1)
 

@@ -32,7 +32,9 @@ def cramped(ssh_cell: Cell, lab_host: LabHost) -> Iterator[Cell]:
     try:
         lab_host.run("chown", f"{lab_host.user}:", place)
         lab_host.run("chmod", "700", place)
-        yield replace(ssh_cell, config=replace(ssh_cell.config, state_dir=Path("~/cramped")))
+        cell = replace(ssh_cell, config=replace(ssh_cell.config, state_dir=Path("~/cramped")))
+        cell.tried()
+        yield cell
     finally:
         lab_host.run("umount", place)
         lab_host.run("rm", disk)
@@ -80,6 +82,7 @@ def test_an_engine_that_is_killed_says_nothing_about_the_run(
     monkeypatch.setattr("remote.run.watch.UNREACHABLE_SECONDS", 2)
     results = ssh_cell.project.root / "results"
     places = here.Places(this_machine=False, others=(ssh_cell.config,))
+    ssh_cell.tried()
     with connect(ssh_cell.config) as host:
         run = ssh_cell.launch(host, "waits")
         ssh_cell.started(host, run.directory)

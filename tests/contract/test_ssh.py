@@ -157,6 +157,7 @@ def test_a_link_that_is_cut_when_the_result_is_sealed(ssh_cell: Cell, lab_host: 
 
     results = ssh_cell.project.root / "results"
     places = here.Places(this_machine=False, others=(ssh_cell.config,))
+    ssh_cell.tried()
     with connect(ssh_cell.config) as host:
         run = ssh_cell.launch(host, "writes")
     try:
