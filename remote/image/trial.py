@@ -9,6 +9,7 @@ from threading import Thread
 
 from docker.errors import APIError, BuildError, DockerException
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from remote.errors import ImageUnusable, WorkhorseError
 from remote.hosts import host_scripts
@@ -44,7 +45,8 @@ def try_in_background(target: Target, image: Image, environment_id: str) -> None
 
     def work() -> None:
         with (
-            suppress(WorkhorseError, DockerException, RequestException, OSError),
+            # The host is closed, or the link gone, while an answer is read.
+            suppress(WorkhorseError, DockerException, RequestException, HTTPError, OSError),
             engine_at(target.engine.url, target.host.config) as own,
         ):
             try_image(replace(target, engine=own), image, environment_id)
