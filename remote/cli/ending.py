@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from remote.cli import figures
+from remote import figures
 from remote.model import RunState, SealedRun
 from remote.results.admit import printable
 

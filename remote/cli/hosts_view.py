@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from remote.cli.figures import seconds
 from remote.config import Config
 from remote.errors import HostKeyRefused
+from remote.figures import seconds
 from remote.hosts.doctor import findings
 from remote.hosts.doctor.check import Finding, Level, exit_code
-from remote.hosts.host_keys import described, parse_fingerprint
-from remote.hosts.known_hosts import ServerKey
+from remote.hosts.ssh.host_keys import described, parse_fingerprint
+from remote.hosts.ssh.known_hosts import ServerKey
 from remote.model import HostConfig
 from remote.results.admit import printable
 

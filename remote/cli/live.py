@@ -14,7 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from remote.cli import figures
+from remote import figures
 from remote.cli.view import RUN, Memory, Progress, Step, View
 from remote.model import Message
 

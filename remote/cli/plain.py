@@ -8,7 +8,7 @@ from types import TracebackType
 
 import click
 
-from remote.cli import figures
+from remote import figures
 from remote.cli.view import Progress, View
 from remote.model import Message, Notice, RunRecord, StepFinished, StepStarted
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from remote.cli.figures import seconds, size
+from remote.figures import seconds, size
 from remote.results.admit import printable
 from remote.results.read import ResultFolder
 from remote.results.summary import SealedFile, Summary

@@ -9,8 +9,8 @@ from pathlib import Path
 from remote.config import ALWAYS_THERE, Config
 from remote.errors import HostKeyRefused, UsageError
 from remote.hosts.connect import route_to
-from remote.hosts.destination import parse_destination
-from remote.hosts.known_hosts import Accepts, ServerKey
+from remote.hosts.ssh.destination import parse_destination
+from remote.hosts.ssh.known_hosts import Accepts, ServerKey
 from remote.model import HostConfig, RuntimeKind
 from remote.schema import nearest
 
@@ -79,8 +79,8 @@ def greet(
         HostUnreachable: nobody answers.
         LoginRefused: none of the user's keys is taken.
     """
-    from remote.hosts.host_keys import make_known
-    from remote.hosts.link import open_link
+    from remote.hosts.ssh.host_keys import make_known
+    from remote.hosts.ssh.link import open_link
 
     route = route_to(host)
     server = make_known(route, accepts)

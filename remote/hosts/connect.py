@@ -14,15 +14,15 @@ from remote.errors import BuildFailed, EngineUnusable, HostRefused
 from remote.hosts.command import CommandFailed
 from remote.hosts.layout import StateLayout
 from remote.hosts.local import LocalTransport
-from remote.hosts.process import ProcessRuntime
+from remote.hosts.process.runtime import ProcessRuntime
 from remote.hosts.runtime import Runtime
 from remote.hosts.transport import Transport
 from remote.model import HostConfig
 
 if TYPE_CHECKING:
-    from remote.hosts.engine import Engine
-    from remote.hosts.link import Link
-    from remote.hosts.ssh_config import Route
+    from remote.hosts.docker.engine import Engine
+    from remote.hosts.ssh.config import Route
+    from remote.hosts.ssh.link import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def connect(config: HostConfig) -> Iterator[Host]:
         yield Host(config, transport, ProcessRuntime(transport), layout)
         return
     import_docker()
-    from remote.hosts.docker import DockerRuntime
-    from remote.hosts.engine import open_engine
+    from remote.hosts.docker.engine import open_engine
+    from remote.hosts.docker.runtime import DockerRuntime
 
     with open_engine(config, environment()) as engine:
         yield Host(config, transport, DockerRuntime(transport, engine), layout)
@@ -89,10 +89,10 @@ def _over_ssh(config: HostConfig) -> Iterator[Host]:
             hint="leave `runtime: process` out, or run it here: --host local+process",
         )
     import_docker()
-    from remote.hosts.docker import DockerRuntime
-    from remote.hosts.forward import find_docker
-    from remote.hosts.link import open_link
-    from remote.hosts.ssh import SshTransport
+    from remote.hosts.docker.runtime import DockerRuntime
+    from remote.hosts.ssh.forward import find_docker
+    from remote.hosts.ssh.link import open_link
+    from remote.hosts.ssh.transport import SshTransport
 
     with open_link(route_to(config)) as link:
         transport = SshTransport(link)
@@ -108,8 +108,8 @@ def route_to(config: HostConfig) -> Route:
     Raises:
         ConfigInvalid, UsageError: see `ssh_config.read_route`.
     """
-    from remote.hosts.destination import parse_destination
-    from remote.hosts.ssh_config import read_route
+    from remote.hosts.ssh.config import read_route
+    from remote.hosts.ssh.destination import parse_destination
 
     destination = parse_destination(config.destination or config.name)
     return read_route(destination, Path.home(), environment().get("SSH_AUTH_SOCK"))
@@ -122,8 +122,8 @@ def engine_over(link: Link, docker: str, config: HostConfig) -> Iterator[Engine]
     Raises:
         EngineUnusable: it cannot be used; says why.
     """
-    from remote.hosts.engine import EngineTooOld, engine_at
-    from remote.hosts.forward import forwarded, why_unusable
+    from remote.hosts.docker.engine import EngineTooOld, engine_at
+    from remote.hosts.ssh.forward import forwarded, why_unusable
 
     with forwarded(link, (docker, "system", "dial-stdio")) as url, ExitStack() as stack:
         try:

@@ -11,10 +11,10 @@ from pathlib import Path
 from remote.config import Config, environment, state_dir
 from remote.errors import EngineUnusable, UsageError
 from remote.hosts.command import CommandFailed, run
-from remote.hosts.destination import parse_destination
-from remote.hosts.docker_cli import DockerCli, docker_cli
-from remote.hosts.engine import Answer, Socket, find_engine, refuse_unusable
-from remote.hosts.ssh_config import ssh_hosts
+from remote.hosts.docker.cli import DockerCli, docker_cli
+from remote.hosts.docker.engine import Answer, Socket, find_engine, refuse_unusable
+from remote.hosts.ssh.config import ssh_hosts
+from remote.hosts.ssh.destination import parse_destination
 from remote.model import HostConfig, RuntimeKind
 from remote.schema import nearest
 

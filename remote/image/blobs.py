@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
 from remote.errors import IntegrityFailure
-from remote.hosts.engine import Engine
+from remote.hosts.docker.engine import Engine
 from remote.hosts.local import LocalTransport
 from remote.image.layers import Blob, Codec, Layer
 from remote.image.loading import patient

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from remote.errors import BaseImageUnavailable, BuildFailed, DiskTooSmall
 from remote.hosts.command import CommandFailed
-from remote.hosts.environment import NO_SPACE
+from remote.hosts.process.environment import NO_SPACE
 from remote.hosts.select import LOCK_LABEL
 from remote.image import loading
 from remote.image.builders import Builder, builder_for

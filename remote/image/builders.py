@@ -16,14 +16,14 @@ from typing import Protocol
 
 from remote.config import environment
 from remote.errors import EngineUnusable
-from remote.hosts import host_scripts
 from remote.hosts.command import CommandFailed, Completed, follow
 from remote.hosts.connect import Host
-from remote.hosts.docker import DockerRuntime
-from remote.hosts.docker_cli import docker_cli, has_buildkit, private_configuration
-from remote.hosts.environment import BUILD_SECONDS
-from remote.hosts.forward import DOCKER_PLACES
-from remote.hosts.ssh import SshTransport
+from remote.hosts.docker.cli import docker_cli, has_buildkit, private_configuration
+from remote.hosts.docker.runtime import DockerRuntime
+from remote.hosts.process.environment import BUILD_SECONDS
+from remote.hosts.ssh import scripts as host_scripts
+from remote.hosts.ssh.forward import DOCKER_PLACES
+from remote.hosts.ssh.transport import SshTransport
 
 OnLine = Callable[[str], None]
 _LOOK_SECONDS = 30

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from remote.errors import ConfigInvalid, HostRefused
-from remote.hosts.engine import EngineFacts
+from remote.hosts.docker.engine import EngineFacts
 from remote.model import BuildPlace
 
 # What engines call their machine, and what images call it.

@@ -10,9 +10,10 @@ import json
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from remote import figures
 from remote.hosts.connect import Host
-from remote.hosts.environment import INVENTORY
-from remote.hosts.ssh import SshTransport
+from remote.hosts.process.environment import INVENTORY
+from remote.hosts.ssh.transport import SshTransport
 from remote.image import loading, record, trial
 from remote.image.append import EnvironmentImage, code_layers, run_image
 from remote.image.archive import Image, archive
@@ -85,15 +86,16 @@ def place_image(
 
 def told(pushed: Pushed) -> str:
     """What a push did, in words."""
-    there = f"{pushed.layers_there} layers ({pushed.bytes_there / 1e6:.0f} MB) there already"
+    layers = figures.plural(pushed.layers_there, "layer")
+    there = f"{layers} ({figures.size(pushed.bytes_there)}) there already"
+    sent = figures.size(pushed.bytes_sent)
     match pushed.way:
         case "there":
             return f"nothing to send; {there}"
         case "built":
-            return f"built there; {pushed.bytes_sent / 1e6:.2f} MB sent"
+            return f"built there; {sent} sent"
         case _:
-            size = f"{pushed.bytes_sent / 1e6:.2f} MB"
-            return f"{pushed.layers_sent} layers sent ({size}); {there}"
+            return f"{figures.plural(pushed.layers_sent, 'layer')} sent ({sent}); {there}"
 
 
 def _environment(target: Target, held: ExitStack, say: Step) -> SavedImage | None:

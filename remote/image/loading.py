@@ -10,8 +10,8 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from requests.exceptions import ReadTimeout
 
 from remote.errors import DiskTooSmall, ImageUnusable
-from remote.hosts.engine import Engine
-from remote.hosts.environment import NO_SPACE
+from remote.hosts.docker.engine import Engine
+from remote.hosts.process.environment import NO_SPACE
 
 # An engine says nothing while it unpacks a layer.
 LOAD_SECONDS = 1_800

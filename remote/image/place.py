@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from remote.hosts.connect import Host
-from remote.hosts.environment import ensure_environment
 from remote.hosts.local import LocalTransport
+from remote.hosts.process.environment import ensure_environment
 from remote.image.code import place_code
 from remote.image.digests import code_digests
 from remote.model import PlacedImage, Project

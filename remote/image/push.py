@@ -14,8 +14,9 @@ from typing import Any
 
 from docker.errors import APIError
 
+from remote import figures
 from remote.errors import HostRefused, IntegrityFailure
-from remote.hosts.engine import Engine
+from remote.hosts.docker.engine import Engine
 from remote.image import loading, record
 from remote.image.archive import Image, archive
 from remote.image.blobs import SavedImage
@@ -140,7 +141,7 @@ def _told(pieces: Iterator[bytes], blob: Blob, title: str, say: OnDetail) -> Ite
     for piece in pieces:
         yield piece
         done += len(piece)
-        say(f"{title}: {min(done, size) / 1e6:.1f} of {size / 1e6:.1f} MB sent")
+        say(f"{title}: {figures.part(min(done, size), size)} sent")
     say(f"{title}: the host unpacks it")
 
 

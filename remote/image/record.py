@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from remote.hosts.connect import Host
-from remote.hosts.engine import EngineFacts
+from remote.hosts.docker.engine import EngineFacts
 from remote.image.layers import Layer
 
 APPENDS, WHOLE = "appends", "whole"

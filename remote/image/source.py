@@ -9,7 +9,7 @@ from dataclasses import replace
 from remote.config import environment, state_dir
 from remote.errors import EngineUnusable
 from remote.hosts.connect import connect
-from remote.hosts.engine import Answer, find_engine
+from remote.hosts.docker.engine import Answer, find_engine
 from remote.hosts.layout import StateLayout
 from remote.hosts.select import local_host
 from remote.image import loading

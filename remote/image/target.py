@@ -8,8 +8,8 @@ from pathlib import Path
 
 from remote.errors import UsageError
 from remote.hosts.connect import Host
-from remote.hosts.docker import DockerRuntime
-from remote.hosts.engine import Engine
+from remote.hosts.docker.engine import Engine
+from remote.hosts.docker.runtime import DockerRuntime
 from remote.image.dockerfile import RunStage, run_stage
 from remote.model import CodeDigests, Project
 

@@ -12,11 +12,11 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from remote.errors import ImageUnusable, WorkhorseError
-from remote.hosts import host_scripts
 from remote.hosts.command import CommandFailed
-from remote.hosts.engine import engine_at
-from remote.hosts.forward import find_docker
-from remote.hosts.ssh import SshTransport
+from remote.hosts.docker.engine import engine_at
+from remote.hosts.ssh import scripts as host_scripts
+from remote.hosts.ssh.forward import find_docker
+from remote.hosts.ssh.transport import SshTransport
 from remote.image import loading, record
 from remote.image.archive import Image
 from remote.image.saved import DOCUMENT_BYTES, Saved, list_saved, parse

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from remote import figures
 from remote.errors import IntegrityFailure, UsageError
 from remote.hosts.connect import Host
 from remote.model import Clock, Outcome, RunState, SealedRun
@@ -138,7 +139,7 @@ def _collect_and_seal(
     with staging(run_id, str(spec["uuid"]), results_root) as incoming:
         with steps.step("collect") as say, _early_copies(host, run_id, results_root) as kept:
             files = host.transport.files(host.layout.run(run_id))
-            collected = collect(files, incoming, progress=_in_megabytes(say), kept=kept)
+            collected = collect(files, incoming, progress=_amounts(say), kept=kept)
             say.result = _amount(collected)
             if kept is not None:
                 kept.discard_offered()
@@ -170,16 +171,12 @@ def _early_copies(host: Host, run_id: str, results_root: Path) -> Iterator[Kept 
 
 def _amount(collected: Collected) -> str:
     total = sum(digest.size_bytes for digest in collected.digests.values())
-    early = f", {_size(collected.early_bytes)} of it already here" if collected.early_bytes else ""
-    return f"{_size(total)}{early}"
+    early = collected.early_bytes
+    return figures.size(total) + (f", {figures.size(early)} of it already here" if early else "")
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _in_megabytes(say: Callable[[str], None]) -> Callable[[int, int], None]:
+def _amounts(say: Callable[[str], None]) -> Callable[[int, int], None]:
     def report(done: int, total: int) -> None:
-        say(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        say(figures.part(done, total))
 
     return report

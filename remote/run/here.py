@@ -12,7 +12,7 @@ from pathlib import Path
 from remote.config import environment, state_dir
 from remote.errors import HostUnreachable, UsageError, WorkhorseError
 from remote.hosts.connect import Host, connect
-from remote.hosts.engine import Answer, find_engine
+from remote.hosts.docker.engine import Answer, find_engine
 from remote.hosts.select import local_host
 from remote.model import Clock, HostConfig, Listener, RunState, RuntimeKind, SealedRun
 from remote.results.names import KERNEL_LOG

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from remote.errors import InputUnusable, ResultsUnusable
-from remote.hosts.data import mapped
+from remote.hosts.stores.data import mapped
 from remote.model import DataFolder, Parameter
 from remote.results.read import find, latest
 from remote.schema import nearest

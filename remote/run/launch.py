@@ -15,8 +15,8 @@ from uuid import uuid4
 from remote.config import state_dir
 from remote.errors import DiskTooSmall, HostRefused, HostUnreachable, IntegrityFailure
 from remote.hosts.connect import Host
-from remote.hosts.identity import ProcessIdentity, identify
 from remote.hosts.local import LocalTransport
+from remote.hosts.process.identity import ProcessIdentity, identify
 from remote.hosts.runtime import LaunchPlan
 from remote.model import Clock, PlacedImage, Run, RunRequest, Staged
 from remote.results import claim as claims

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from remote import figures
 from remote.errors import HostRefused, IntegrityFailure
 from remote.hosts.command import CommandFailed
 from remote.hosts.connect import Host
-from remote.hosts.results import Copy, ResultStore
-from remote.hosts.ssh import SshTransport
+from remote.hosts.ssh.transport import SshTransport
+from remote.hosts.stores.results import Copy, ResultStore
 from remote.model import Parameter, RunState, SealedRun, StagedRun
 from remote.results import manifest
 from remote.run.inputs import folder_of
@@ -76,7 +77,7 @@ def _copy(
     on_detail(f"{name}: its copy on {host.config.name}")
 
     def told(done: int, total: int) -> None:
-        on_detail(f"{name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        on_detail(f"{name}: {figures.part(done, total)}")
 
     def damaged(path: Path) -> None:
         on_notice(

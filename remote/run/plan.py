@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from remote.hosts.data import mapped
+from remote.hosts.stores.data import mapped
 from remote.image.digests import code_digests
 from remote.model import CodeDigests, RunRequest
 

@@ -14,14 +14,15 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from remote import figures
 from remote.config import state_dir
 from remote.errors import InputUnusable
 from remote.hosts.connect import Host
-from remote.hosts.data import HostData, Mapped, mapped
-from remote.hosts.inputs import InputStore
 from remote.hosts.layout import StateLayout
 from remote.hosts.local import LocalTransport
-from remote.hosts.ssh import SshTransport
+from remote.hosts.ssh.transport import SshTransport
+from remote.hosts.stores.data import HostData, Mapped, mapped
+from remote.hosts.stores.inputs import InputStore
 from remote.model import Parameter, Staged, StagedInput
 
 _BLOCK_BYTES = 1 << 22
@@ -56,7 +57,7 @@ def _here_or_sent(
     host: Host, parameter: Parameter, path: Path, on_detail: Callable[[str], None]
 ) -> StagedInput:
     size = _size(parameter.name, path)
-    on_detail(f"{path.name} ({size / 1e6:.1f} MB)")
+    on_detail(f"{path.name} ({figures.size(size)})")
     digest = _digest(path)
     return StagedInput(
         parameter=parameter.name,
@@ -124,7 +125,7 @@ def _on_host(
         return path.resolve()
 
     def told(done: int, total: int) -> None:
-        on_detail(f"{path.name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        on_detail(f"{path.name}: {figures.part(done, total)}")
 
     return InputStore(host.transport, host.layout).put(path, sha256, size, told)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from docker.models.containers import Container
 
 from remote.hosts.connect import Host, connect
-from remote.hosts.container import container_name
-from remote.hosts.docker import DockerRuntime
-from remote.hosts.engine import Engine
-from remote.hosts.identity import ProcessIdentity
+from remote.hosts.docker.container import container_name
+from remote.hosts.docker.engine import Engine
+from remote.hosts.docker.runtime import DockerRuntime
+from remote.hosts.process.identity import ProcessIdentity
 from remote.model import HostConfig, Limits, Message, Project, Run, RunRecord, RunRequest, SealedRun
 from remote.run import flow, runs
 from remote.run.check import check

@@ -13,7 +13,7 @@ import pytest
 from docker.errors import ImageNotFound
 
 from remote.hosts.connect import Host, connect
-from remote.hosts.engine import Answer, find_engine, open_engine
+from remote.hosts.docker.engine import Answer, find_engine, open_engine
 from remote.hosts.select import local_host
 from remote.image.digests import code_digests
 from remote.image.target import tags

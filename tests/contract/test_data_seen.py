@@ -13,7 +13,7 @@ import pytest
 
 from remote.errors import InputUnusable
 from remote.hosts.connect import Host, connect
-from remote.hosts.ssh import SshTransport
+from remote.hosts.ssh.transport import SshTransport
 from remote.model import DataFolder, RunState, StagedInput
 from remote.run.stage import stage
 from tests.contract.cells import Cell

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from remote.errors import DiskTooSmall, HostUnreachable, IntegrityFailure
-from remote.hosts import result_scripts
 from remote.hosts.connect import Host, connect
-from remote.hosts.results import Copy, ResultStore
-from remote.hosts.ssh import SshTransport
+from remote.hosts.ssh.transport import SshTransport
+from remote.hosts.stores import scripts as result_scripts
+from remote.hosts.stores.results import Copy, ResultStore
 from remote.model import Message, Notice, Project, RunState, SealedRun, StepStarted
 from remote.results import manifest
 from remote.results.manifest import Sealed
@@ -244,8 +244,8 @@ def test_a_link_that_is_cut_when_the_run_is_sealed(
     ssh_cell: Cell, lab_host: LabHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder is there; when the link is back the host keeps its copy."""
-    monkeypatch.setattr("remote.hosts.link.PROBE_SECONDS", 0.5)
-    monkeypatch.setattr("remote.hosts.link.SILENCE_SECONDS", 3)
+    monkeypatch.setattr("remote.hosts.ssh.link.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr("remote.hosts.ssh.link.SILENCE_SECONDS", 3)
     results = ssh_cell.project.root / "results"
     cut = lab_host.link_cut()
 
@@ -299,7 +299,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_sent(
     host: Host, first: SealedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host.transport.remove(host.layout.results)
-    monkeypatch.setattr("remote.hosts.sending.KEPT_BYTES", 1 << 60)
+    monkeypatch.setattr("remote.hosts.stores.sending.KEPT_BYTES", 1 << 60)
     with pytest.raises(DiskTooSmall, match="the earlier run needs"):
         provide(host, first.path)
     assert host.transport.names(host.layout.results / ".partial") == ()

@@ -58,7 +58,7 @@ def test_files_are_there_before_the_run_has_ended(ssh_cell: Cell, change: bool) 
     assert set(files) == {"0.bin", "1.bin", "2.bin"}
     same = {name for name, data in files.items() if sha256(data) in early_digests}
     assert same == ({"1.bin", "2.bin"} if change else set(files))
-    assert f"{2 * len(same)}.0 MB of it already here" in said_of_collecting(heard)
+    assert f"{2 * len(same)} MB of it already here" in said_of_collecting(heard)
     assert leaves_nothing(ssh_cell, run.id)
 
 
@@ -70,8 +70,8 @@ def test_copies_of_a_controller_that_is_gone_are_found_by_the_next(
     ssh_cell: Cell, lab_host: LabHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The link goes for good while the run goes on; `collect` finds the run and the copies."""
-    monkeypatch.setattr("remote.hosts.link.PROBE_SECONDS", 0.5)
-    monkeypatch.setattr("remote.hosts.link.SILENCE_SECONDS", 2)
+    monkeypatch.setattr("remote.hosts.ssh.link.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr("remote.hosts.ssh.link.SILENCE_SECONDS", 2)
     results = ssh_cell.project.root / "results"
 
     def watch() -> SealedRun:
@@ -90,7 +90,7 @@ def test_copies_of_a_controller_that_is_gone_are_found_by_the_next(
         until(lambda: runs.find_run(host, run.id).state.ended, "it does not end")
         sealed = runs.collect_run(host, run.id, results, heard, clock=now)
     assert sealed.outcome.state is RunState.SUCCEEDED
-    assert "6.0 MB of it already here" in said_of_collecting(heard)
+    assert "6 MB of it already here" in said_of_collecting(heard)
     assert leaves_nothing(ssh_cell, run.id)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from remote.errors import IntegrityFailure
 from remote.hosts.connect import Host, connect
-from remote.hosts.inputs import InputStore
-from remote.hosts.ssh import SshTransport
+from remote.hosts.ssh.transport import SshTransport
+from remote.hosts.stores.inputs import InputStore
 from tests.contract.cells import Cell
 
 pytestmark = [pytest.mark.integration, pytest.mark.ssh]

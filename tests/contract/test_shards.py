@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from remote.config import environment
-from remote.hosts.docker_cli import docker_cli
-from remote.hosts.engine import find_engine
+from remote.hosts.docker.cli import docker_cli
+from remote.hosts.docker.engine import find_engine
 from remote.image.digests import code_digests
 from remote.image.target import tags
 from remote.model import Project, RunState

@@ -37,8 +37,8 @@ def swept(ssh_cell: Cell) -> Iterator[None]:
 @pytest.fixture
 def impatient(swept: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead link is noticed sooner than people would like."""
-    monkeypatch.setattr("remote.hosts.link.PROBE_SECONDS", 0.5)
-    monkeypatch.setattr("remote.hosts.link.SILENCE_SECONDS", 3)
+    monkeypatch.setattr("remote.hosts.ssh.link.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr("remote.hosts.ssh.link.SILENCE_SECONDS", 3)
 
 
 def test_the_same_shards_as_here(ssh_cell: Cell, shards_project: Project, tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from remote.errors import HostUnreachable
-from remote.hosts import ssh as over_ssh
 from remote.hosts.command import CommandFailed
 from remote.hosts.connect import connect
 from remote.hosts.local import LocalTransport
-from remote.hosts.ssh import SshTransport
+from remote.hosts.ssh import transport as over_ssh
+from remote.hosts.ssh.transport import SshTransport
 from remote.hosts.transport import Transport
 from remote.results.files import Entry, Kind, Refused
 from tests.contract.cells import Cell
@@ -203,8 +203,8 @@ def test_a_lock_is_free_when_its_holder_falls_silent(
     """The link of a controller is cut while it holds a lock; another one gets it."""
     monkeypatch.setattr(over_ssh, "_LOCK_SILENCE_SECONDS", 2)
     monkeypatch.setattr(over_ssh, "_BEAT_SECONDS", 0.5)
-    monkeypatch.setattr("remote.hosts.link.SILENCE_SECONDS", 3)
-    monkeypatch.setattr("remote.hosts.link.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr("remote.hosts.ssh.link.SILENCE_SECONDS", 3)
+    monkeypatch.setattr("remote.hosts.ssh.link.PROBE_SECONDS", 0.5)
 
     def hold_while_cut() -> None:
         with connect(ssh_cell.config) as host:

@@ -20,7 +20,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from remote.hosts.command import run
-from remote.hosts.identity import ProcessIdentity, identify, processes_of
+from remote.hosts.process.identity import ProcessIdentity, identify, processes_of
 from tests.lab.commands import MARKER, Argv, Link
 from tests.lab.machine import lab_directory, routes, search_path
 

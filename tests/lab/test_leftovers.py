@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from remote.hosts.command import run
-from remote.hosts.identity import processes_of
+from remote.hosts.process.identity import processes_of
 from tests.lab import slots
 from tests.lab.host import BASE_IMAGE, LabHost, down, up
 from tests.lab.host_engine import engine_id

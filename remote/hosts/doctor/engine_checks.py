@@ -9,10 +9,10 @@ from pathlib import Path
 
 from remote.config import environment
 from remote.errors import EngineUnusable, MemoryTooSmall
+from remote.hosts.docker.engine import Answer, find_engine, open_engine, refuse_unusable
 from remote.hosts.doctor.check import Finding, note, ok, warn
 from remote.hosts.doctor.visit import Visit
 from remote.hosts.doctor.way import SECONDS
-from remote.hosts.engine import Answer, find_engine, open_engine, refuse_unusable
 from remote.hosts.select import local_host
 
 LEAST_BYTES = 1 << 30
@@ -140,7 +140,7 @@ def memory_here(visit: Visit) -> Finding:  # noqa: ARG001 - this machine's
 
 def docker_here(visit: Visit) -> Finding:
     """The command that builds for this machine's engine."""
-    from remote.hosts.docker_cli import docker_cli
+    from remote.hosts.docker.cli import docker_cli
 
     path, named = environment().get("PATH", ""), visit.config.docker_binary
     with docker_cli(visit.engine.url, path, Path.home(), named) as cli:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from remote.errors import HostRefused
-from remote.hosts.container import ContainerUser
+from remote.hosts.docker.container import ContainerUser
 from remote.hosts.doctor.check import Finding, note, ok
 from remote.hosts.doctor.probe import Probed
 from remote.hosts.doctor.visit import Visit

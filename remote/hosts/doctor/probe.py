@@ -14,7 +14,7 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
 from remote.errors import EngineUnusable, HostRefused
-from remote.hosts.container import HARDENED, PLACES, ContainerUser
+from remote.hosts.docker.container import HARDENED, PLACES, ContainerUser
 from remote.hosts.transport import FileStatus, HostUser
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from remote.config import environment
 from remote.errors import HostKeyRefused, HostUnreachable, LoginRefused, WorkhorseError
 from remote.hosts.connect import engine_over, import_docker, in_home, route_to
-from remote.hosts.container import ContainerUser, container_user
+from remote.hosts.docker.container import ContainerUser, container_user
 from remote.hosts.layout import StateLayout
 from remote.hosts.local import LocalTransport
 from remote.hosts.transport import Transport
 from remote.model import HostConfig
 
 if TYPE_CHECKING:
+    from remote.hosts.docker.engine import Engine
     from remote.hosts.doctor.probe import Probed
-    from remote.hosts.engine import Engine
-    from remote.hosts.link import Link
-    from remote.hosts.ssh_config import Route
+    from remote.hosts.ssh.config import Route
+    from remote.hosts.ssh.link import Link
 
 
 class Visit:
@@ -35,7 +35,7 @@ class Visit:
 
     @cached_property
     def _opened(self) -> Link | WorkhorseError:
-        from remote.hosts.link import open_link
+        from remote.hosts.ssh.link import open_link
 
         try:
             return self._stack.enter_context(open_link(self.route))
@@ -57,7 +57,7 @@ class Visit:
     def transport(self) -> Transport:
         if self.config.transport == "local":
             return LocalTransport()
-        from remote.hosts.ssh import SshTransport
+        from remote.hosts.ssh.transport import SshTransport
 
         return SshTransport(self.link)
 
@@ -65,7 +65,7 @@ class Visit:
     def layout(self) -> StateLayout:
         if self.config.transport == "local":
             return StateLayout(self.config.state_dir)
-        from remote.hosts.ssh import SshTransport
+        from remote.hosts.ssh.transport import SshTransport
 
         assert isinstance(self.transport, SshTransport)
         return StateLayout(in_home(self.config.state_dir, self.transport.home))
@@ -73,14 +73,14 @@ class Visit:
     @cached_property
     def docker(self) -> str:
         """Where the host's docker command is."""
-        from remote.hosts.forward import find_docker
+        from remote.hosts.ssh.forward import find_docker
 
         return find_docker(self.link, self.config.docker_binary)
 
     @cached_property
     def engine(self) -> Engine:
         import_docker()
-        from remote.hosts.engine import open_engine
+        from remote.hosts.docker.engine import open_engine
 
         if self.config.transport == "local":
             return self._stack.enter_context(open_engine(self.config, environment()))

@@ -8,7 +8,7 @@ from uuid import uuid4
 from remote.errors import DiskTooSmall, HostKeyRefused, HostRefused, LoginRefused
 from remote.hosts.doctor.check import Finding, ok, warn
 from remote.hosts.doctor.visit import Visit
-from remote.hosts.ssh import SshTransport
+from remote.hosts.ssh.transport import SshTransport
 
 SECONDS = 15
 # Below the first a run is refused or soon ends; below the second it is worth a word.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from remote.hosts.destination import parse_destination
-from remote.hosts.ssh_config import Route, read_route
+from remote.hosts.ssh.config import Route, read_route
+from remote.hosts.ssh.destination import parse_destination
 from tests.contract.making import SOURCES, notebook
 from tests.integration.ssh.controllers import Controller
 from tests.lab.host import LabHost

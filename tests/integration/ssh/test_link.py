@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from remote.errors import HostKeyRefused, HostUnreachable, LoginRefused
-from remote.hosts import link as links
 from remote.hosts.command import CommandFailed
-from remote.hosts.destination import parse_destination
-from remote.hosts.link import Link, open_link
-from remote.hosts.ssh_config import Route, read_route
+from remote.hosts.ssh import link as links
+from remote.hosts.ssh.config import Route, read_route
+from remote.hosts.ssh.destination import parse_destination
+from remote.hosts.ssh.link import Link, open_link
 from tests.lab.host import LabHost
 
 pytestmark = [pytest.mark.integration, pytest.mark.ssh]

@@ -18,8 +18,8 @@ from docker.errors import APIError
 
 from remote.errors import DiskTooSmall, HostUnreachable, ImageUnusable
 from remote.hosts.connect import Host, connect
-from remote.hosts.docker import DockerRuntime
-from remote.hosts.engine import Engine
+from remote.hosts.docker.engine import Engine
+from remote.hosts.docker.runtime import DockerRuntime
 from remote.hosts.select import LOCK_LABEL, local_host
 from remote.image import loading, record, trial
 from remote.image.append import code_layers
@@ -192,7 +192,7 @@ def test_an_environment_that_is_built_on_the_host(
         (tmp_path / "bin").mkdir()
         monkeypatch.setenv("PATH", str(tmp_path / "bin"))
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-        monkeypatch.setattr("remote.hosts.docker_cli._FOLDERS", ())
+        monkeypatch.setattr("remote.hosts.docker.cli._FOLDERS", ())
     config = replace(host.config, build="host" if asked == "host" else "auto")
     heard = Heard()
     placed = place(replace(host, config=config), project, heard)
@@ -256,8 +256,8 @@ def _appends(host: Host, path: Path) -> bool:
 def test_a_push_that_is_cut_goes_on_with_its_layer(
     project: Project, config: HostConfig, engine_host: LabHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("remote.hosts.link.PROBE_SECONDS", 0.5)
-    monkeypatch.setattr("remote.hosts.link.SILENCE_SECONDS", 3)
+    monkeypatch.setattr("remote.hosts.ssh.link.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr("remote.hosts.ssh.link.SILENCE_SECONDS", 3)
     heard = Heard()
     with connect(config) as host:
         forget(target(host, project))

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from remote.cli import ending, figures
+from remote import figures
+from remote.cli import ending
 from remote.cli.live import LiveDisplay
 from remote.cli.plain import PlainDisplay
 from remote.cli.view import View
@@ -179,6 +180,26 @@ def test_sizes(count: int, text: str) -> None:
 )
 def test_seconds(count: float, text: str) -> None:
     assert figures.seconds(count) == text
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "text"),
+    [
+        (12_000_000, 40_000_000, "12 of 40 MB"),
+        (400_000_000, 2_040_000_000, "0.4 of 2.04 GB"),
+        (0, 0, "0 of 0 B"),
+        (20, 5_000, "0 of 5 kB"),
+    ],
+)
+def test_parts_of_sizes(done: int, total: int, text: str) -> None:
+    assert figures.part(done, total) == text
+
+
+def test_one_and_several() -> None:
+    assert (figures.plural(1, "layer"), figures.plural(1200, "layer")) == (
+        "1 layer",
+        "1,200 layers",
+    )
 
 
 @pytest.fixture

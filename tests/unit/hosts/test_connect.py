@@ -16,7 +16,7 @@ from remote.model import HostConfig
 def test_docker_is_imported_without_paramiko_which_stays_importable() -> None:
     script = (
         "import sys; from remote.hosts.connect import import_docker; import_docker();"
-        "assert 'paramiko' not in sys.modules; import docker, remote.hosts.docker;"
+        "assert 'paramiko' not in sys.modules; import docker, remote.hosts.docker.runtime;"
         "assert 'paramiko' not in sys.modules; import paramiko; paramiko.Transport"
     )
     root = Path(__file__).parents[3]

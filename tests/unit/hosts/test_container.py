@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from remote.hosts.container import (
+from remote.hosts.docker.container import (
     ContainerUser,
     container_spec,
     container_user,

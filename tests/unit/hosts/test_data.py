@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from remote.hosts.data import mapped
+from remote.hosts.stores.data import mapped
 from remote.model import DataFolder
 
 FOLDERS = (

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote.errors import UsageError
-from remote.hosts.destination import Destination, check_host, check_user, parse_destination
+from remote.hosts.ssh.destination import Destination, check_host, check_user, parse_destination
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from remote.errors import (
     WorkhorseError,
 )
 from remote.hosts.command import CommandFailed, Completed
-from remote.hosts.container import HARDENED, ContainerUser
+from remote.hosts.docker.container import HARDENED, ContainerUser
+from remote.hosts.docker.engine import facts_of
 from remote.hosts.doctor import checks_for
 from remote.hosts.doctor.check import Check, Finding, Level, examine, exit_code, note, ok, warn
 from remote.hosts.doctor.engine_checks import of_architecture, of_memory, of_socket, of_store
@@ -25,7 +26,6 @@ from remote.hosts.doctor.inside import of_mount
 from remote.hosts.doctor.mac import of_autostart, of_sleep
 from remote.hosts.doctor.probe import Probed, image_of, probe_spec
 from remote.hosts.doctor.way import of_clock, of_disk
-from remote.hosts.engine import facts_of
 from remote.hosts.transport import FileStatus
 from remote.model import HostConfig, RuntimeKind, TransportKind
 from tests.unit.hosts.engines import INFO

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from remote.errors import EngineUnusable
-from remote.hosts.docker_cli import docker_cli, has_buildkit, private_configuration
-from remote.hosts.engine import (
+from remote.hosts.docker.cli import docker_cli, has_buildkit, private_configuration
+from remote.hosts.docker.engine import (
     Answer,
     EngineTooOld,
     Socket,
@@ -23,7 +23,7 @@ from remote.hosts.engine import (
     knock,
     open_engine,
 )
-from remote.hosts.engine import refuse_unusable as refuse
+from remote.hosts.docker.engine import refuse_unusable as refuse
 from remote.hosts.select import local_host
 from tests.unit.hosts.engines import answering, fake_cli, listening
 

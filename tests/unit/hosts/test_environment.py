@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from remote.errors import BuildFailed, DiskTooSmall
-from remote.hosts import environment
-from remote.hosts.environment import create_argv, ensure_environment, install_argv
 from remote.hosts.local import LocalTransport
+from remote.hosts.process import environment
+from remote.hosts.process.environment import create_argv, ensure_environment, install_argv
 
 LOCK = "ab" * 32
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from remote.errors import HostKeyRefused, UsageError
-from remote.hosts.host_keys import described, parse_fingerprint, record
-from remote.hosts.known_hosts import ServerKey, known_keys, refuse_unless_known
-from remote.hosts.ssh_config import known_as
+from remote.hosts.ssh.config import known_as
+from remote.hosts.ssh.host_keys import described, parse_fingerprint, record
+from remote.hosts.ssh.known_hosts import ServerKey, known_keys, refuse_unless_known
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from remote.hosts import identity
-from remote.hosts.identity import ProcessIdentity, boot_id, end_processes_of, identify
+from remote.hosts.process import identity
+from remote.hosts.process.identity import ProcessIdentity, boot_id, end_processes_of, identify
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 

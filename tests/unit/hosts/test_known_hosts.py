@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remote.errors import HostKeyRefused
-from remote.hosts.known_hosts import (
+from remote.hosts.ssh.known_hosts import (
     HostKeyUnknown,
     ServerKey,
     fingerprint,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from remote.errors import ConfigInvalid, UsageError
-from remote.hosts.destination import parse_destination
-from remote.hosts.ssh_config import Route, read_route, ssh_hosts
+from remote.hosts.ssh.config import Route, read_route, ssh_hosts
+from remote.hosts.ssh.destination import parse_destination
 
 
 @pytest.fixture

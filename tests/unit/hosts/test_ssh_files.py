@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote.errors import HostRefused
-from remote.hosts import host_scripts
-from remote.hosts.ssh_files import Said, Streamed, entry_of
+from remote.hosts.ssh import scripts as host_scripts
+from remote.hosts.ssh.files import Said, Streamed, entry_of
 from remote.results.files import Kind, Refused
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from remote.hosts.identity import ProcessIdentity, end_processes_of, identify
 from remote.hosts.local import LocalTransport
-from remote.hosts.process import ProcessRuntime
-from remote.hosts.supervisor import explain
+from remote.hosts.process.identity import ProcessIdentity, end_processes_of, identify
+from remote.hosts.process.runtime import ProcessRuntime
+from remote.hosts.process.supervisor import explain
 
 ROOT = Path(__file__).parents[3]
 Start = Callable[..., Path]
@@ -41,7 +41,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         }
         (directory / "launch.json").write_text(json.dumps(launch))
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "SECRET": "no"}
-        argv = [sys.executable, "-m", "remote.hosts.supervisor", str(directory)]
+        argv = [sys.executable, "-m", "remote.hosts.process.supervisor", str(directory)]
         subprocess.run(argv, env=environment, check=True, timeout=20)
         return directory
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from remote.errors import ConfigInvalid, HostRefused
-from remote.hosts.engine import EngineFacts, facts_of
+from remote.hosts.docker.engine import EngineFacts, facts_of
 from remote.image.decide import choose_place, image_architecture, refuse_emulated
 from remote.model import BuildPlace
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from remote.hosts import host_scripts
+from remote.hosts.ssh import scripts as host_scripts
 from remote.image.archive import archive
 from remote.image.layers import Codec, packed
 from remote.image.saved import DOCUMENT_BYTES, Saved, list_saved, parse

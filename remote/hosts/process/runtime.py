@@ -16,8 +16,9 @@ from typing import Any
 
 from remote.errors import HostRefused, MemoryTooSmall
 from remote.hosts.command import CommandFailed
-from remote.hosts.identity import ProcessIdentity, end_processes_of
 from remote.hosts.local import LocalTransport
+from remote.hosts.process.identity import ProcessIdentity, end_processes_of
+from remote.hosts.process.supervisor import LAUNCH, STATE
 from remote.hosts.runtime import (
     ANSWER_SECONDS,
     STOP_GRACE_SECONDS,
@@ -26,7 +27,6 @@ from remote.hosts.runtime import (
     Status,
     run_environment,
 )
-from remote.hosts.supervisor import LAUNCH, STATE
 from remote.model import Limits
 
 _START_SECONDS = 30
@@ -132,7 +132,7 @@ def supervisor_argv(plan: LaunchPlan) -> list[str]:
     python = Path(plan.placed.environment) / "bin" / "python"
     return [
         *("/usr/bin/env", "-u", "PYTHONHOME", f"PYTHONPATH={plan.placed.code}"),
-        *(str(python), "-m", "remote.hosts.supervisor", str(plan.directory)),
+        *(str(python), "-m", "remote.hosts.process.supervisor", str(plan.directory)),
     ]
 
 

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from remote.errors import EngineUnusable, HostUnreachable, WorkhorseError
-from remote.hosts import host_scripts
 from remote.hosts.command import CommandFailed
-from remote.hosts.link import Link, SessionsFull, open_link
+from remote.hosts.ssh import scripts as host_scripts
+from remote.hosts.ssh.link import Link, SessionsFull, open_link
 
 if TYPE_CHECKING:
     from paramiko import Channel

@@ -8,9 +8,9 @@ import re
 import stat
 
 from remote.errors import HostKeyRefused, UsageError
-from remote.hosts.known_hosts import Accepts, HostKeyUnknown, ServerKey
-from remote.hosts.link import check_key
-from remote.hosts.ssh_config import Route
+from remote.hosts.ssh.config import Route
+from remote.hosts.ssh.known_hosts import Accepts, HostKeyUnknown, ServerKey
+from remote.hosts.ssh.link import check_key
 
 # As `ssh-keygen -l` shows one.
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")

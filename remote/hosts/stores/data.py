@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remote.errors import InputUnusable
-from remote.hosts import host_scripts
 from remote.hosts.command import CommandFailed
 from remote.hosts.connect import in_home
 from remote.hosts.layout import StateLayout
-from remote.hosts.ssh import COMMAND_SECONDS, SshTransport
+from remote.hosts.ssh import scripts as host_scripts
+from remote.hosts.ssh.transport import COMMAND_SECONDS, SshTransport
 from remote.model import DataFolder
 
 # The slowest share that is waited for while a host digests a file.

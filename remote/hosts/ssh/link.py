@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from remote.errors import HostRefused, HostUnreachable, WorkhorseError
 from remote.hosts.command import CommandFailed, Completed
-from remote.hosts.known_hosts import ServerKey, known_keys, refuse_unless_known
-from remote.hosts.login import log_in
-from remote.hosts.ssh_config import Route
-from remote.hosts.wire import Wire, dialled, unreachable
+from remote.hosts.ssh.config import Route
+from remote.hosts.ssh.known_hosts import ServerKey, known_keys, refuse_unless_known
+from remote.hosts.ssh.login import log_in
+from remote.hosts.ssh.wire import Wire, dialled, unreachable
 
 if TYPE_CHECKING:
     from paramiko import Channel, SFTPClient, Transport

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from remote.errors import HostRefused, IntegrityFailure
-from remote.hosts import host_scripts
 from remote.hosts.command import CommandFailed
 from remote.hosts.layout import StateLayout
-from remote.hosts.sending import Sent, digest_seconds, pieces, refuse_small_disk, send
-from remote.hosts.ssh import COMMAND_SECONDS, SshTransport
+from remote.hosts.ssh import scripts as host_scripts
+from remote.hosts.ssh.transport import COMMAND_SECONDS, SshTransport
+from remote.hosts.stores.sending import Sent, digest_seconds, pieces, refuse_small_disk, send
 
 
 class InputStore:

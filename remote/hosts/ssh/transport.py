@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from remote.errors import HostRefused
-from remote.hosts import host_scripts
 from remote.hosts.command import CommandFailed, Completed
-from remote.hosts.link import Link
-from remote.hosts.ssh_files import SshRunFiles
+from remote.hosts.ssh import scripts as host_scripts
+from remote.hosts.ssh.files import SshRunFiles
+from remote.hosts.ssh.link import Link
 from remote.hosts.transport import FileStatus, HostUser
 from remote.model import TransportKind
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remote.errors import ConfigInvalid
-from remote.hosts.destination import Destination, check_host, check_user, parse_destination
+from remote.hosts.ssh.destination import Destination, check_host, check_user, parse_destination
 
 if TYPE_CHECKING:
     from paramiko import SSHConfig

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from remote.hosts.host_scripts import perl, shell
+from remote.hosts.ssh.scripts import perl, shell
 
 # One record for each file of a folder: kind, size, modified, changed, inode, path, NUL.
 _LISTING = """

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remote.errors import HostRefused, ResultsUnusable
-from remote.hosts import host_scripts
-from remote.hosts.link import Link, feed
+from remote.hosts.ssh import scripts as host_scripts
+from remote.hosts.ssh.link import Link, feed
 from remote.results.files import (
     DEEPEST,
     OUTPUT,

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from remote.errors import HostUnreachable
-from remote.hosts.ssh_config import Route
+from remote.hosts.ssh.config import Route
 
 if TYPE_CHECKING:
     from paramiko import Channel

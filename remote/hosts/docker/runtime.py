@@ -16,7 +16,7 @@ from docker.types import LogConfig
 from requests.exceptions import RequestException
 
 from remote.errors import HostRefused, HostUnreachable, InputUnusable
-from remote.hosts.container import (
+from remote.hosts.docker.container import (
     PLACES,
     ContainerUser,
     container_name,
@@ -25,10 +25,10 @@ from remote.hosts.container import (
     default_memory,
     path_in_container,
 )
-from remote.hosts.data import how_to_unmap
-from remote.hosts.engine import Engine
-from remote.hosts.process import memory_too_small
+from remote.hosts.docker.engine import Engine
+from remote.hosts.process.runtime import memory_too_small
 from remote.hosts.runtime import STOP_GRACE_SECONDS, LaunchPlan, Places, Status
+from remote.hosts.stores.data import how_to_unmap
 from remote.hosts.transport import FileStatus, HostUser, Transport
 from remote.model import Limits, StagedInput
 

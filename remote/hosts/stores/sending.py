@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from remote.errors import DiskTooSmall, HostRefused
-from remote.hosts.ssh import COMMAND_SECONDS, SshTransport
+from remote.hosts.ssh.transport import COMMAND_SECONDS, SshTransport
 
 # What is to stay free on the host beside what is sent.
 KEPT_BYTES = 1 << 30

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remote.errors import HostRefused, HostUnreachable, IntegrityFailure, WorkhorseError
-from remote.hosts import result_scripts
 from remote.hosts.command import NOT_FOUND, CommandFailed
 from remote.hosts.layout import StateLayout
-from remote.hosts.sending import Sent, digest_seconds, pieces, refuse_small_disk, send
-from remote.hosts.ssh import REMOVE_SECONDS, SshTransport
+from remote.hosts.ssh.transport import REMOVE_SECONDS, SshTransport
+from remote.hosts.stores import scripts as result_scripts
+from remote.hosts.stores.sending import Sent, digest_seconds, pieces, refuse_small_disk, send
 from remote.model import TakenFrom
 from remote.results.files import SYSTEM_FILES
 from remote.results.manifest import Sealed

@@ -1,4 +1,4 @@
-"""The supervisor of a run on the process runtime: `python -m remote.hosts.supervisor RUNDIR`.
+"""The supervisor of a run on the process runtime: run as a module with the run's directory.
 
 It detaches into a session of its own, starts the runner, and owns the run until it has ended:
 passes a stop on, ends what the runner leaves behind, and writes an outcome where the runner
@@ -26,7 +26,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from remote.hosts.identity import ProcessIdentity, end_processes_of, identify
+from remote.hosts.process.identity import ProcessIdentity, end_processes_of, identify
 
 LAUNCH = "launch.json"
 STATE = "supervisor.json"
