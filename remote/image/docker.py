@@ -250,4 +250,4 @@ def _pushed(
 
 def _sent_bytes(host: Host) -> int:
     transport = host.transport
-    return transport.link.wire.sent_bytes if isinstance(transport, SshTransport) else 0
+    return transport.link.sent_bytes if isinstance(transport, SshTransport) else 0

@@ -58,9 +58,9 @@ def host(cell: Cell) -> Iterator[Host]:
 def staged(host: Host, cell: Cell, path: Path) -> tuple[StagedInput, int]:
     """How a file is staged, and how many bytes were sent for it."""
     assert isinstance(host.transport, SshTransport)
-    before = host.transport.link.wire.sent_bytes
+    before = host.transport.link.sent_bytes
     (item,) = stage(host, cell.request("reads", data=path).parameters, lambda _: None).inputs
-    return item, host.transport.link.wire.sent_bytes - before
+    return item, host.transport.link.sent_bytes - before
 
 
 def there(host: Host) -> Path:

@@ -70,11 +70,11 @@ def provide(host: Host, folder: Path) -> Provided:
     damaged: list[Path] = []
     progress: list[tuple[int, int]] = []
     store = ResultStore(host.transport, host.layout)
-    before = host.transport.link.wire.sent_bytes
+    before = host.transport.link.sent_bytes
     copy = store.provide(
         manifest.read(folder), lambda *figures: progress.append(figures), damaged.append
     )
-    sent = host.transport.link.wire.sent_bytes - before
+    sent = host.transport.link.sent_bytes - before
     return Provided(copy, sent, damaged, progress)
 
 
@@ -335,10 +335,10 @@ def test_shards_are_read_where_they_were_built(
     results = shards_project.root / "results"
     built = cell.run("10_build_shards", max_spectra=20_000)
     assert built.outcome.state is RunState.SUCCEEDED, built.outcome.details["error"]
-    before = host.transport.link.wire.sent_bytes
+    before = host.transport.link.sent_bytes
     run = cell.launch(host, "11_read_shards", shards="latest:10_build_shards")
     sealed = runs.attach(host, run.id, results, Heard(), clock=now)
-    sent = host.transport.link.wire.sent_bytes - before
+    sent = host.transport.link.sent_bytes - before
     assert sealed.outcome.state is RunState.SUCCEEDED, sealed.outcome.details["error"]
     (parent,) = json.loads((sealed.path / "run.json").read_bytes())["parents"]
     assert (parent["id"], parent["taken_from"]) == (built.id, "host")

@@ -38,9 +38,9 @@ def put(host: Host, source: Path, sha256: str = SHA256) -> tuple[Path, int]:
     """Where the host has it, and how many bytes were sent over the link."""
     assert isinstance(host.transport, SshTransport)
     store = InputStore(host.transport, host.layout)
-    before = host.transport.link.wire.sent_bytes
+    before = host.transport.link.sent_bytes
     path = store.put(source, sha256, len(CONTENT), lambda _done, _total: None)
-    return path, host.transport.link.wire.sent_bytes - before
+    return path, host.transport.link.sent_bytes - before
 
 
 def leave_partial(host: Host, content: bytes) -> None:

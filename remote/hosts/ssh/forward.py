@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from remote.errors import EngineUnusable, HostUnreachable, WorkhorseError
+from remote.errors import EngineUnusable, WorkhorseError
 from remote.hosts.command import CommandFailed
 from remote.hosts.ssh import scripts as host_scripts
-from remote.hosts.ssh.link import Link, SessionsFull, open_link
+from remote.hosts.ssh.link import Link
 
 if TYPE_CHECKING:
     from paramiko import Channel
@@ -32,7 +32,6 @@ DOCKER_PLACES = (
 _FIND_SECONDS = 15
 _ASK_SECONDS = 20
 _BLOCK = 1 << 16
-_MOST_LINKS = 4
 
 
 def find_docker(link: Link, named: str | None) -> str:
@@ -72,36 +71,6 @@ def why_unusable(link: Link, docker: str) -> EngineUnusable:
     )
 
 
-class Lines:
-    """Commands on one connection, and on further ones where the server allows one no more.
-
-    An SSH server takes 10 commands at a time on a connection; a build alone opens several.
-    """
-
-    def __init__(self, link: Link, stack: ExitStack) -> None:
-        self._links = [link]
-        self._stack = stack
-        self._growing = threading.Lock()
-
-    @contextmanager
-    def command(self, argv: Sequence[str]) -> Iterator[Channel]:
-        """See `Link.command`."""
-        with ExitStack() as opened:
-            yield self._enter(argv, opened)
-
-    def _enter(self, argv: Sequence[str], opened: ExitStack) -> Channel:
-        for link in (*self._links, None):
-            with suppress(SessionsFull):
-                return opened.enter_context((link or self._further()).command(argv))
-        raise HostUnreachable(f"{self._links[0].route.name}: no further command is taken")
-
-    def _further(self) -> Link:
-        with self._growing:
-            if len(self._links) < _MOST_LINKS:
-                self._links.append(self._stack.enter_context(open_link(self._links[0].route)))
-            return self._links[-1]
-
-
 @contextmanager
 def forwarded(link: Link, argv: Sequence[str]) -> Iterator[str]:
     """The url of a local socket, ours alone, whose connections each lead to a command there."""
@@ -113,7 +82,7 @@ def forwarded(link: Link, argv: Sequence[str]) -> Iterator[str]:
         listening.listen(64)
         over = threading.Event()
         accepting = threading.Thread(
-            target=_accept, args=(listening, Lines(link, stack), argv, over), daemon=True
+            target=_accept, args=(listening, link, argv, over), daemon=True
         )
         accepting.start()
         stack.callback(_stop, over, path)
@@ -128,19 +97,19 @@ def _stop(over: threading.Event, path: Path) -> None:
 
 
 def _accept(
-    listening: socket.socket, lines: Lines, argv: Sequence[str], over: threading.Event
+    listening: socket.socket, link: Link, argv: Sequence[str], over: threading.Event
 ) -> None:
     while not over.is_set():
         try:
             here, _ = listening.accept()
         except OSError:
             return
-        threading.Thread(target=_join, args=(here, lines, argv), daemon=True).start()
+        threading.Thread(target=_join, args=(here, link, argv), daemon=True).start()
 
 
-def _join(here: socket.socket, lines: Lines, argv: Sequence[str]) -> None:
+def _join(here: socket.socket, link: Link, argv: Sequence[str]) -> None:
     """Carry bytes both ways until both have ended; a link that fails ends the connection."""
-    with here, suppress(WorkhorseError, OSError), lines.command(argv) as channel:
+    with here, suppress(WorkhorseError, OSError), link.command(argv) as channel:
         channel.settimeout(None)  # an idle connection is kept; a dead link closes it
         sending = threading.Thread(target=_send, args=(here, channel), daemon=True)
         sending.start()

@@ -35,6 +35,7 @@ SILENCE_SECONDS = 20
 _BLOCK = 1 << 16
 _STDERR_BYTES = 1 << 16
 _NOTICE_SECONDS = 0.2
+_MOST_FURTHER = 3
 
 
 class SessionsFull(HostRefused):
@@ -42,14 +43,23 @@ class SessionsFull(HostRefused):
 
 
 class Link:
-    """An open connection to a host, logged in."""
+    """An open connection to a host, logged in; further ones where the server allows one no more
+    commands at a time."""
 
-    def __init__(self, route: Route, transport: Transport, wire: Wire) -> None:
+    def __init__(self, route: Route, transport: Transport, wire: Wire, stack: ExitStack) -> None:
         self.route = route
         self.wire = wire
         self._transport = transport
         self._sftp: SFTPClient | None = None
         self._session = threading.RLock()
+        self._further: list[Link] = []
+        self._growing = threading.Lock()
+        self._stack = stack
+
+    @property
+    def sent_bytes(self) -> int:
+        """All that went to the host."""
+        return sum(link.wire.sent_bytes for link in (self, *self._further))
 
     def run(
         self, argv: Sequence[str], *, timeout: float, check: bool = True, data: bytes = b""
@@ -103,6 +113,17 @@ class Link:
         Raises:
             HostUnreachable: the link is down, also where it goes down inside.
         """
+        with ExitStack() as opened:
+            yield self._enter(opened, argv, window)
+
+    def _enter(self, opened: ExitStack, argv: Sequence[str], window: int | None) -> Channel:
+        for link in (self, *self._further):
+            with suppress(SessionsFull):
+                return opened.enter_context(link._command(argv, window))
+        return opened.enter_context(self._grown()._command(argv, window))
+
+    @contextmanager
+    def _command(self, argv: Sequence[str], window: int | None) -> Iterator[Channel]:
         with self.guarded():
             channel = self._transport.open_session(window_size=window, timeout=CONNECT_SECONDS)
             try:
@@ -111,6 +132,13 @@ class Link:
                 yield channel
             finally:
                 channel.close()
+
+    def _grown(self) -> Link:
+        """One connection more; the last one again where there are enough."""
+        with self._growing:
+            if len(self._further) < _MOST_FURTHER:
+                self._further.append(self._stack.enter_context(open_link(self.route)))
+            return self._further[-1]
 
     @contextmanager
     def files(self) -> Iterator[SFTPClient]:
@@ -310,7 +338,7 @@ def _connected(route: Route, through: Link | None, stack: ExitStack, *, login: b
                 log_in(transport, route)
         except (SSHException, EOFError, OSError) as error:
             raise unreachable(route, f"it speaks no SSH that we speak: {error}") from error
-    return Link(route, transport, wire)
+    return Link(route, transport, wire, stack)
 
 
 def _silence() -> None:

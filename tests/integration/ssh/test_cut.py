@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.ssh]
 # What the display says when the phase has begun; what makes it last on a slow link.
 CASES = {
     "build": "build",
+    "push": "push",
     "stage": "stage",
     "run": "cell 3",
     "collect": "collect",
@@ -40,7 +41,9 @@ def test_a_cut_loses_nothing(
     asked = ["-p", "data", str(data)] if phase == "stage" else []
     asked += ["-p", "megabytes", "5" if phase == "collect" else "1"]
     asked += ["-p", "seconds", "14" if phase == "run" else "0"]
-    rate = {"build": "2mbit", "stage": "20mbit", "collect": "20mbit"}.get(phase, "1gbit")
+    if phase == "push":
+        (controller.checkout / "notebooks" / "large.bin").write_bytes(os.urandom(16_000_000))
+    rate = {"build": "2mbit", "run": "1gbit"}.get(phase, "20mbit")
     run = ("run", "notebooks/saves.ipynb", "--host", "mini", *asked)
     with lab_host.shaped(rate), controller.on_terminal(*run) as shown:
         shown.wait_for(CASES[phase])

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +42,16 @@ def test_streams_status_and_input(route: Route) -> None:
         assert (done.returncode, done.stderr, len(done.stdout)) == (3, "bad\n", 3_000_000)
         with pytest.raises(CommandFailed, match="exit status 3"):
             link.run(["sh", "-c", "exit 3"], timeout=10)
+
+
+def test_more_commands_at_a_time_than_a_server_allows_a_connection(route: Route) -> None:
+    """Ten is the usual limit; more go over connections of their own."""
+    with open_link(route) as link, ExitStack() as opened:
+        channels = [opened.enter_context(link.command(["cat"])) for _ in range(24)]
+        for number, channel in enumerate(channels):
+            channel.sendall(f"{number}\n".encode())
+            assert channel.recv(100).decode() == f"{number}\n"
+        assert link.sent_bytes > link.wire.sent_bytes
 
 
 def test_every_command_has_its_limit(route: Route) -> None:
