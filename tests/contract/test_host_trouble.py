@@ -37,7 +37,7 @@ def cramped(ssh_cell: Cell, lab_host: LabHost) -> Iterator[Cell]:
         yield cell
     finally:
         lab_host.run("umount", place)
-        lab_host.run("rm", disk)
+        lab_host.run("rm", "-r", disk, place)
 
 
 def test_a_disk_that_gets_full_is_named_and_what_was_written_is_kept(cramped: Cell) -> None:

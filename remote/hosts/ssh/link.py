@@ -27,6 +27,8 @@ from remote.hosts.ssh.wire import Wire, dialled, unreachable
 if TYPE_CHECKING:
     from paramiko import Channel, SFTPClient, Transport
 
+    from remote.hosts.ssh.orderly import OrderlyTransport
+
 CONNECT_SECONDS = 10
 # Between asking a server for a sign of life, and how long a link may be silent. A cable that is
 # pulled for ten seconds is survived: TCP sends again within that time.
@@ -36,6 +38,8 @@ _BLOCK = 1 << 16
 _STDERR_BYTES = 1 << 16
 _NOTICE_SECONDS = 0.2
 _MOST_FURTHER = 3
+# SSH_OPEN_RESOURCE_SHORTAGE of RFC 4254.
+_REFUSED = 4
 
 
 class SessionsFull(HostRefused):
@@ -46,7 +50,9 @@ class Link:
     """An open connection to a host, logged in; further ones where the server allows one no more
     commands at a time."""
 
-    def __init__(self, route: Route, transport: Transport, wire: Wire, stack: ExitStack) -> None:
+    def __init__(
+        self, route: Route, transport: OrderlyTransport, wire: Wire, stack: ExitStack
+    ) -> None:
         self.route = route
         self.wire = wire
         self._transport = transport
@@ -117,15 +123,22 @@ class Link:
             yield self._enter(opened, argv, window)
 
     def _enter(self, opened: ExitStack, argv: Sequence[str], window: int | None) -> Channel:
-        for link in (self, *self._further):
-            with suppress(SessionsFull):
-                return opened.enter_context(link._command(argv, window))
-        return opened.enter_context(self._grown()._command(argv, window))
+        tried = 0
+        while True:
+            links = (self, *self._further)
+            for link in links[tried:]:
+                try:
+                    return opened.enter_context(link._command(argv, window))
+                except SessionsFull:
+                    if len(links) > _MOST_FURTHER and link is links[-1]:
+                        raise
+            tried = len(links)
+            self._grow(beyond=tried)
 
     @contextmanager
     def _command(self, argv: Sequence[str], window: int | None) -> Iterator[Channel]:
         with self.guarded():
-            channel = self._transport.open_session(window_size=window, timeout=CONNECT_SECONDS)
+            channel = self._open(window)
             try:
                 channel.settimeout(SILENCE_SECONDS)
                 channel.exec_command(os.fsencode(shlex.join(argv)))
@@ -133,12 +146,26 @@ class Link:
             finally:
                 channel.close()
 
-    def _grown(self) -> Link:
-        """One connection more; the last one again where there are enough."""
+    def _open(self, window: int | None) -> Channel:
+        from paramiko.ssh_exception import ChannelException, SSHException
+
+        try:
+            channel = self._transport.open_session(window_size=window, timeout=CONNECT_SECONDS)
+            self._transport.opened(channel.remote_chanid)
+            return channel
+        except ChannelException:
+            raise
+        except SSHException as error:
+            # Of two refusals at one time paramiko gives both reasons to the first that asks.
+            if self.alive and str(error) == "Unable to open channel.":
+                raise ChannelException(_REFUSED, str(error)) from error
+            raise
+
+    def _grow(self, *, beyond: int) -> None:
+        """One connection more than there were, unless another thread has opened it."""
         with self._growing:
-            if len(self._further) < _MOST_FURTHER:
+            if len(self._further) < beyond:
                 self._further.append(self._stack.enter_context(open_link(self.route)))
-            return self._further[-1]
 
     @contextmanager
     def files(self) -> Iterator[SFTPClient]:
@@ -156,7 +183,7 @@ class Link:
         from paramiko import SFTPClient
         from paramiko.ssh_exception import SSHException
 
-        channel = self._transport.open_session(timeout=CONNECT_SECONDS)
+        channel = self._open(None)
         channel.settimeout(SILENCE_SECONDS)
         try:
             channel.invoke_subsystem("sftp")
@@ -315,8 +342,9 @@ def check_key(route: Route) -> ServerKey:
 
 
 def _connected(route: Route, through: Link | None, stack: ExitStack, *, login: bool = True) -> Link:
-    from paramiko import Transport
     from paramiko.ssh_exception import SSHException
+
+    from remote.hosts.ssh.orderly import OrderlyTransport
 
     below = (
         stack.enter_context(dialled(route, CONNECT_SECONDS))
@@ -327,7 +355,7 @@ def _connected(route: Route, through: Link | None, stack: ExitStack, *, login: b
     known = known_keys(route.known_hosts, route.key_name)
     with _limited(wire):
         try:
-            transport = Transport(wire)  # type: ignore[arg-type]  # what it needs of a socket
+            transport = OrderlyTransport(wire)
             stack.callback(transport.close)
             transport.banner_timeout = transport.auth_timeout = CONNECT_SECONDS
             transport.daemon = True
@@ -362,9 +390,11 @@ def _jumped(route: Route, through: Link) -> Channel:
     from paramiko.ssh_exception import SSHException
 
     try:
-        return through._transport.open_channel(
+        channel = through._transport.open_channel(
             "direct-tcpip", (route.host, route.port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS
         )
+        through._transport.opened(channel.remote_chanid)
+        return channel
     except SSHException as error:
         raise unreachable(
             replace(route, name=f"{route.name} through {through.route.name}"), str(error).lower()

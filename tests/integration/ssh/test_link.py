@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,29 @@ def test_more_commands_at_a_time_than_a_server_allows_a_connection(route: Route)
             channel.sendall(f"{number}\n".encode())
             assert channel.recv(100).decode() == f"{number}\n"
         assert link.sent_bytes > link.wire.sent_bytes
+
+
+def test_many_threads_on_a_connection_that_is_nearly_full(route: Route) -> None:
+    """Each that is refused goes on over another; no end of input is sent after a close, for which
+    servers hang up."""
+    for _ in range(5):
+        with open_link(route) as link, ExitStack() as opened:
+            for _ in range(8):
+                opened.enter_context(link.command(["cat"]))
+            with ThreadPoolExecutor(16) as pool:
+                said = pool.map(
+                    lambda number: link.run(["echo", str(number)], timeout=20), range(64)
+                )
+                assert [one.stdout for one in said] == [f"{number}\n" for number in range(64)]
+
+
+def test_a_command_that_ends_before_its_input(route: Route) -> None:
+    """What is on its way to it is dropped, and the connection serves on."""
+    with open_link(route) as link:
+        for _ in range(20):
+            argv = ["sh", "-c", "head -c 100000 >/dev/null; exit 3"]
+            assert link.run(argv, timeout=20, check=False, data=bytes(8_000_000)).returncode == 3
+        assert link.run(["echo", "on"], timeout=20).stdout == "on\n"
 
 
 def test_every_command_has_its_limit(route: Route) -> None:

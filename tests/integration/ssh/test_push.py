@@ -96,13 +96,11 @@ def forget(where: Target) -> None:
     """Take every image of the project's lock away from an engine, those of killed tests too."""
     images = where.engine.client.images
     label = {"label": f"{LOCK_LABEL}={where.digests.lock}"}
-    part = where.names.environment.replace("workhorse-env", "workhorse-part")
-    for image in images.list(filters=label):
+    named = [*images.list("workhorse-part"), *images.list(where.names.environment)]
+    for image in (*images.list(filters=label), *named):
         for name in image.tags or (image.id,):
             with suppress(APIError):
                 images.remove(name, force=True)
-    with suppress(APIError):
-        images.remove(part, force=True)
     images.prune()
 
 
