@@ -40,8 +40,11 @@ def try_image(target: Target, image: Image, environment_id: str) -> str:
 def try_in_background(target: Target, image: Image, environment_id: str) -> None:
     """The same beside a run, for as long as the host is open; what is not done then is done later.
 
-    Saving takes an engine seconds, and nothing of a run depends on it.
+    Saving takes an engine seconds, and nothing of a run depends on it. On this machine it would
+    take them from the run that is watched: there `remote image build` tries.
     """
+    if target.host.transport.kind == "local":
+        return
 
     def work() -> None:
         with (
