@@ -82,7 +82,7 @@ def test_refusals_have_a_hint_and_their_exit_code(dataset: Path, tmp_path: Path)
 
 
 def test_a_sample_is_written_and_planned(tmp_path: Path) -> None:
-    sample = tmp_path / "sample.hdf5"
+    sample = tmp_path / "data" / "raw" / "sample.hdf5"  # as the README writes it in a new clone
     msms("sample-data", sample, "--spectra", 300, "--layout", "contiguous")
     assert "exists already" in msms("sample-data", sample, code=2).stderr
     plan = msms(

@@ -20,7 +20,7 @@ from remote.errors import UsageError
     show_default=True,
 )
 def sample_data(path: Path, spectra: int, seed: int, layout: str) -> None:
-    """Write generated spectra in the GeMS layout to PATH, an HDF5 file.
+    """Write generated spectra in the GeMS layout to PATH, an HDF5 file; makes its folder.
 
     \b
     msms sample-data sample.hdf5 --spectra 100000
@@ -33,6 +33,7 @@ def sample_data(path: Path, spectra: int, seed: int, layout: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         with writing_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_sample(partial, spectra, seed, layout)  # type: ignore[arg-type]
             partial.rename(path)
             fsync_directory(path.parent)
