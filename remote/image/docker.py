@@ -87,7 +87,8 @@ def place_image(
 def told(pushed: Pushed) -> str:
     """What a push did, in words."""
     layers = figures.plural(pushed.layers_there, "layer")
-    there = f"{layers} ({figures.size(pushed.bytes_there)}) there already"
+    size = f" ({figures.size(pushed.bytes_there)})" if pushed.bytes_there else ""
+    there = f"{layers}{size} there already"
     sent = figures.size(pushed.bytes_sent)
     match pushed.way:
         case "there":

@@ -43,35 +43,47 @@ def push_environment(target: Target, saved: SavedImage, say: OnDetail) -> Arrive
         HostUnreachable: the link is down; the layers before stay for the next try.
         IntegrityFailure: the host's image is not the one that was sent.
     """
-    engine, name = target.engine, target.names.environment
     parts = _Parts(target)
     have = parts.longest(tuple(blob.layer.diff_id for blob in saved.blobs))
-    layers, sent = list(have), []
-    for count in range(len(have) + 1, len(saved.blobs) + 1):
-        blob = saved.blobs[count - 1]
-        last = count == len(saved.blobs)
-        layers.append(blob.layer)
-        image = Image(
-            config=saved.config if last else _part(saved.config, count),
-            layers=tuple(layers),
-            name=name if last else parts.name,
-        )
-        title = f"layer {count} of {len(saved.blobs)}"
+    try:
         try:
-            loading.load(engine, _told(archive(image, [blob]), blob, title, say), target.where)
-        except loading.NotLoaded as error:
-            raise HostRefused(
-                f"{target.where}: its Docker Engine does not take the environment's image: {error}",
-                hint="`build: host` in configs/hosts.yaml has it built there instead",
-            ) from error
+            arrived = _push(target, saved, parts, have, say)
+        except loading.NotLoaded:  # an engine that cleans up takes layers away that it has told of
+            parts.forget()
+            arrived = _push(target, saved, parts, (), say)
+    except loading.NotLoaded as error:
+        raise HostRefused(
+            f"{target.where}: its Docker Engine does not take the environment's image: {error}",
+            hint="`build: host` in configs/hosts.yaml has it built there instead",
+        ) from error
+    _check(target.engine, saved.config, target.names.environment, target.where)
+    parts.forget()
+    return arrived
+
+
+def _push(
+    target: Target, saved: SavedImage, parts: _Parts, have: tuple[Layer, ...], say: OnDetail
+) -> Arrived:
+    """Send all layers but those that the engine has.
+
+    Raises:
+        NotLoaded: the engine does not take one.
+    """
+    engine, name, total = target.engine, target.names.environment, len(saved.blobs)
+    layers, sent = list(have), []
+    for count in range(len(have) + 1, total + 1):
+        blob = saved.blobs[count - 1]
+        layers.append(blob.layer)
+        image = Image(saved.config, tuple(layers), name)
+        if count < total:
+            image = Image(_part(saved.config, count), tuple(layers), parts.name)
+        pieces = _told(archive(image, [blob]), blob, f"layer {count} of {total}", say)
+        loading.load(engine, pieces, target.where)
         sent.append(blob.layer)
-        if not last:
+        if count < total:
             parts.note(layers)
     if not sent:  # all layers are there, below another name
-        image = Image(saved.config, tuple(layers), name)
-        loading.load(engine, archive(image, []), target.where)
-    _check(engine, saved.config, name, target.where)
-    parts.forget()
+        loading.load(engine, archive(Image(saved.config, have, name), []), target.where)
     return Arrived(tuple(layers), tuple(sent))
 
 

@@ -25,7 +25,7 @@ from remote.image import loading, record, trial
 from remote.image.append import code_layers
 from remote.image.digests import code_digests
 from remote.image.docker import place_image
-from remote.image.layers import codec_for
+from remote.image.layers import Codec, Layer, codec_for
 from remote.image.target import Target, target_of
 from remote.model import HostConfig, Message, PlacedImage, Project, StepDetail
 from remote.steps import Steps
@@ -229,6 +229,22 @@ def test_an_engine_that_takes_no_layers_gets_the_whole(host: Host, project: Proj
     assert after.way == record.WHOLE
     if facts.image_store == "containerd":
         assert any("cannot be appended there: it cannot be saved" in one for one in heard.details)
+
+
+def test_layers_that_an_engine_told_of_and_has_not(
+    host: Host, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it cleans up at this moment: the push begins anew, once, with every layer."""
+    place(host, project)
+    attrs = loading.inspect(engine_of(host), target(host, project).names.environment)
+    assert attrs is not None
+    diff_ids = attrs["RootFS"]["Layers"]
+    gone = tuple(Layer(one, one, 1, Codec.GZIP.media_type) for one in diff_ids[:-1])
+    forget(target(host, project))
+    monkeypatch.setattr("remote.image.push._Parts.longest", lambda *_: gone)
+    placed = place(host, project)
+    assert pushed(placed) == ("appended", len(placed.layers), 0)
+    sound(host, project)
 
 
 def test_the_first_image_is_tried_beside_a_run(host: Host, project: Project) -> None:
