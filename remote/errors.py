@@ -120,7 +120,7 @@ class ResultsUnusable(WorkhorseError):
 
 
 class EngineUnusable(HostRefused):
-    """A Docker Engine is there and may not, or cannot, be used."""
+    """No Docker Engine can be used: none is there, or it does not answer."""
 
     exit_code = 14
 
@@ -177,6 +177,30 @@ class ImageUnusable(HostRefused):
     """The environment's image is on the host and does not run there."""
 
     exit_code = 23
+
+
+class DockerMissing(EngineUnusable):
+    """No docker command is where it was looked for."""
+
+    exit_code = 24
+
+
+class EngineForbidden(EngineUnusable):
+    """A Docker Engine is there, for others than this user."""
+
+    exit_code = 25
+
+
+class EngineTooOld(EngineUnusable):
+    """A Docker Engine answers and lacks what a run needs."""
+
+    exit_code = 26
+
+
+class HostUnknown(UsageError):
+    """No host has that name."""
+
+    exit_code = 27
 
 
 class InternalError(WorkhorseError):

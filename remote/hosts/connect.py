@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remote.config import environment
-from remote.errors import BuildFailed, EngineUnusable, HostRefused
+from remote.errors import BuildFailed, EngineTooOld, EngineUnusable, HostRefused
 from remote.hosts.command import CommandFailed
 from remote.hosts.layout import StateLayout
 from remote.hosts.local import LocalTransport
@@ -122,7 +122,7 @@ def engine_over(link: Link, docker: str, config: HostConfig) -> Iterator[Engine]
     Raises:
         EngineUnusable: it cannot be used; says why.
     """
-    from remote.hosts.docker.engine import EngineTooOld, engine_at
+    from remote.hosts.docker.engine import engine_at
     from remote.hosts.ssh.forward import forwarded, why_unusable
 
     with forwarded(link, (docker, "system", "dial-stdio")) as url, ExitStack() as stack:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from remote.config import Config, environment, state_dir
-from remote.errors import EngineUnusable, UsageError
+from remote.errors import EngineUnusable, HostUnknown
 from remote.hosts.command import CommandFailed, run
 from remote.hosts.docker.cli import DockerCli, docker_cli
 from remote.hosts.docker.engine import Answer, Socket, find_engine, refuse_unusable
@@ -65,7 +65,7 @@ def choose(config: Config, host_argument: str | None = None) -> HostConfig:
     if "@" in name or name in aliases:
         return _destination(name, reason)
     parse_destination(name)  # says so where it could not even be one
-    raise UsageError(
+    raise HostUnknown(
         f'no host is called "{name}"{nearest(name, [*config.hosts, *BUILT_IN, *aliases])}',
         hint=f"hosts are named in {config.path}; {', '.join(BUILT_IN)} are always there; "
         "user@host needs no name, nor does a Host of ~/.ssh/config",

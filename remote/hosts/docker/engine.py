@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remote.errors import EngineUnusable
+from remote.errors import EngineForbidden, EngineTooOld, EngineUnusable
 from remote.model import HostConfig
 
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ OLDEST = (20, 10)
 # What docker-py calls a socket, whatever its path.
 _DOCKER = "http+docker://"
 _CONTAINERD = "io.containerd.snapshotter.v1"
-
-
-class EngineTooOld(EngineUnusable):
-    """The engine answers and lacks what a run needs."""
 
 
 class Answer(StrEnum):
@@ -148,9 +144,8 @@ def refuse_unusable(found: Socket) -> None:
         Answer.ELSEWHERE: "unset DOCKER_HOST, or `docker context use default`; "
         "engines of other machines are reached as hosts",
     }
-    raise EngineUnusable(
-        f"the Docker Engine at {found.url} {found.answer.value}", hint=hints[found.answer]
-    )
+    kind = EngineForbidden if found.answer is Answer.FORBIDDEN else EngineUnusable
+    raise kind(f"the Docker Engine at {found.url} {found.answer.value}", hint=hints[found.answer])
 
 
 @contextmanager

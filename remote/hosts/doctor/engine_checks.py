@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from remote.config import environment
-from remote.errors import EngineUnusable, MemoryTooSmall
+from remote.errors import EngineForbidden, EngineUnusable, MemoryTooSmall
 from remote.hosts.docker.engine import Answer, find_engine, open_engine, refuse_unusable
 from remote.hosts.doctor.check import Finding, note, ok, warn
 from remote.hosts.doctor.visit import Visit
@@ -49,7 +49,7 @@ def permission(visit: Visit) -> Finding:
 def of_socket(answer: str, where: str, user: str) -> Finding:
     """A verdict on what the host's shell said of the engine's socket."""
     if answer == "forbidden":
-        raise EngineUnusable(
+        raise EngineForbidden(
             f"{user} may not use {where}",
             hint=f"on the host: sudo usermod -aG docker {user}, then log in anew",
         )

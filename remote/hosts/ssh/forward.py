@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from remote.errors import EngineUnusable, WorkhorseError
+from remote.errors import DockerMissing, EngineForbidden, EngineUnusable, WorkhorseError
 from remote.hosts.command import CommandFailed
 from remote.hosts.ssh import scripts as host_scripts
 from remote.hosts.ssh.link import Link
@@ -38,12 +38,12 @@ def find_docker(link: Link, named: str | None) -> str:
     """The docker command on the host.
 
     Raises:
-        EngineUnusable: there is none where it was looked for.
+        DockerMissing: there is none where it was looked for.
     """
     places = (named,) if named else DOCKER_PLACES
     found = link.run(host_scripts.program(places), timeout=_FIND_SECONDS, check=False)
     if found.returncode:
-        raise EngineUnusable(
+        raise DockerMissing(
             f"{link.route.name} has no docker command; looked for {', '.join(places)}",
             hint="install Docker on it, or name the command: `docker_binary` of the host in "
             "configs/hosts.yaml",
@@ -60,7 +60,7 @@ def why_unusable(link: Link, docker: str) -> EngineUnusable:
         said = error.problem
     user, name = link.route.user, link.route.name
     if "permission denied" in said.lower():
-        return EngineUnusable(
+        return EngineForbidden(
             f"{name}: the Docker Engine may not be used by {user}",
             hint=f"on the host: sudo usermod -aG docker {user}, then try again",
         )

@@ -66,7 +66,7 @@ def test_a_host_that_is_well(config: HostConfig, lab_host: LabHost) -> None:
 def test_an_engine_that_the_user_may_not_use(config: HostConfig, lab_host: LabHost) -> None:
     lab_host.run("chmod", "600", "/run/docker.sock")
     try:
-        found = refused(config, "permission", 14)
+        found = refused(config, "permission", 25)
     finally:
         lab_host.run("chmod", "660", "/run/docker.sock")
     assert "scientist may not use" in found["permission"].found
@@ -89,7 +89,7 @@ def test_an_engine_that_is_not_there(config: HostConfig, lab_host: LabHost) -> N
 
 
 def test_no_docker(config: HostConfig) -> None:
-    found = refused(replace(config, docker_binary="/opt/none/docker"), "docker command", 14)
+    found = refused(replace(config, docker_binary="/opt/none/docker"), "docker command", 24)
     assert "/opt/none/docker" in found["docker command"].found
 
 

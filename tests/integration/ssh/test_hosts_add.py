@@ -198,7 +198,7 @@ def test_a_host_with_a_fault_is_written_down_and_says_so(
 ) -> None:
     add = ("add", "mini", lab_host.name, "--docker-binary", "/opt/none/docker")
     code, out, err = said(hosts(checkout, *add))
-    assert code == 14
+    assert code == 24
     assert "looked for /opt/none/docker" in out
     assert "to mend it: install Docker" in out
     assert "then: remote hosts doctor mini" in err
@@ -247,7 +247,7 @@ def test_it_is_looked_at_as_it_is_written_down(
     before = shared(checkout, lab_host, ", docker_binary: /opt/none/docker")
     _, fingerprint = public_key(lab_host)
     code, out, err = said(hosts(checkout, "add", "mini", "--fingerprint", fingerprint))
-    assert code == 14
+    assert code == 24
     assert "looked for /opt/none/docker" in out
     assert "then: remote hosts doctor mini" in err
     assert (checkout / "configs" / "hosts.yaml").read_bytes() == before

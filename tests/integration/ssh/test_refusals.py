@@ -114,17 +114,17 @@ class Case:
 
 
 CASES = {
-    "unknown": Case("mni", 2, 'no host is called "mni"; did you mean "mini"?'),
+    "unknown": Case("mni", 27, 'no host is called "mni"; did you mean "mini"?'),
     "an option": Case("-oProxyCommand=touch gotcha", 2, "is no SSH destination"),
     "an option as user": Case("-oProxyCommand=touch gotcha@mini", 2, "is no SSH destination"),
     "nobody answers": Case("shut", 3, "connection refused"),
     "unknown key": Case("mini", 21, "is not known here", without_key),
     "changed key": Case("mini", 21, "which is not the one in", other_key),
     "wrong user": Case("nobody@mini", 22, "does not let nobody in"),
-    "no docker": Case("mini", 14, "has no docker command; looked for docker", no_docker),
-    "no docker as named": Case("elsewhere", 14, "looked for /opt/none/docker"),
-    "no permission": Case("mini", 14, "may not be used by scientist", forbidden_socket),
-    "an old engine": Case("old", 14, "its Docker Engine is 19.03.15; 20.10 is", old_engine),
+    "no docker": Case("mini", 24, "has no docker command; looked for docker", no_docker),
+    "no docker as named": Case("elsewhere", 24, "looked for /opt/none/docker"),
+    "no permission": Case("mini", 25, "may not be used by scientist", forbidden_socket),
+    "an old engine": Case("old", 26, "its Docker Engine is 19.03.15; 20.10 is", old_engine),
     "unwritable": Case("unwritable", 4, "/root/workhorse/envs: Permission denied"),
     "too little memory": Case("greedy", 17, "the Docker Engine has"),
 }
