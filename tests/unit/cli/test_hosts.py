@@ -122,4 +122,4 @@ def test_the_doctor_of_this_machine(
 def test_the_doctor_of_an_unknown_host(
     hosts_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert 'did you mean "mini"?' in said(capsys, "doctor", "minni", code=2)[1]
+    assert 'did you mean "mini"?' in said(capsys, "doctor", "minni", code=27)[1]
