@@ -221,7 +221,11 @@ def _whole(target: Target, image: Image, code: tuple[Blob, ...], say: Step) -> _
     blobs = (*saved.blobs, *code)
     whole = replace(image, layers=tuple(blob.layer for blob in blobs))
     say("sending the whole image")
-    loading.load(target.engine, archive(whole, blobs), target.where)
+    try:
+        loading.load(target.engine, archive(whole, blobs), target.where)
+    except loading.NotLoaded as error:
+        say(f"it is not taken either ({error}); building there")
+        return _built(target, say)
     return _Placed(image.config_digest, "loaded", whole.layers)
 
 

@@ -3,7 +3,7 @@
 paramiko makes a channel's message under one lock and sends it under another, so that of two
 threads one can send data or an end of input after the other has closed the channel, as when a
 command ends early. Servers take that for a broken peer and hang up, which ends everything on the
-connection (its issues 1115 and 1705).
+connection; a defect that paramiko's own tracker knows.
 """
 
 from __future__ import annotations
