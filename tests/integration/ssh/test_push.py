@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from threading import Thread
+from uuid import uuid4
 
 import pytest
 from docker.errors import APIError
@@ -235,16 +236,21 @@ def test_layers_that_an_engine_told_of_and_has_not(
     host: Host, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where it cleans up at this moment: the push begins anew, once, with every layer."""
-    place(host, project)
-    attrs = loading.inspect(engine_of(host), target(host, project).names.environment)
-    assert attrs is not None
-    diff_ids = attrs["RootFS"]["Layers"]
-    gone = tuple(Layer(one, one, 1, Codec.GZIP.media_type) for one in diff_ids[:-1])
-    forget(target(host, project))
-    monkeypatch.setattr("remote.image.push._Parts.longest", lambda *_: gone)
-    placed = place(host, project)
-    assert pushed(placed) == ("appended", len(placed.layers), 0)
-    sound(host, project)
+    dockerfile = project.root / "Dockerfile"
+    before = dockerfile.read_text()
+    dockerfile.write_text(before.replace("RUN head", f"RUN echo {uuid4()} >/opt/first\nRUN head"))
+
+    def told(_parts: object, diff_ids: Sequence[str]) -> tuple[Layer, ...]:
+        return tuple(Layer(one, one, 1, Codec.GZIP.media_type) for one in diff_ids[:-1])
+
+    monkeypatch.setattr("remote.image.push._Parts.longest", told)
+    try:
+        placed = place(host, project)
+        assert pushed(placed) == ("appended", len(placed.layers), 0)
+        sound(host, project)
+        forget(target(host, project))
+    finally:
+        dockerfile.write_text(before)
 
 
 def test_the_first_image_is_tried_beside_a_run(host: Host, project: Project) -> None:
