@@ -7,6 +7,7 @@ with the layer that was under way; an engine by itself forgets what an unfinishe
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from remote.image.archive import Image, archive
 from remote.image.blobs import SavedImage
 from remote.image.layers import Blob, Layer
 from remote.image.target import Target
+
+# How long an engine may take to clean up after what was taken away from it.
+_CLEANING_SECONDS = 3
 
 OnDetail = Callable[[str], None]
 
@@ -50,6 +54,7 @@ def push_environment(target: Target, saved: SavedImage, say: OnDetail) -> Arrive
             arrived = _push(target, saved, parts, have, say)
         except loading.NotLoaded:  # an engine that cleans up takes layers away that it has told of
             parts.forget()
+            time.sleep(_CLEANING_SECONDS)
             arrived = _push(target, saved, parts, (), say)
     except loading.NotLoaded as error:
         raise HostRefused(
