@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
@@ -13,7 +14,8 @@ from urllib3.exceptions import HTTPError
 
 from remote.errors import ImageUnusable, WorkhorseError
 from remote.hosts.command import CommandFailed
-from remote.hosts.docker.engine import engine_at
+from remote.hosts.connect import engine_over
+from remote.hosts.docker.engine import Engine
 from remote.hosts.ssh import scripts as host_scripts
 from remote.hosts.ssh.forward import find_docker
 from remote.hosts.ssh.transport import SshTransport
@@ -43,14 +45,17 @@ def try_in_background(target: Target, image: Image, environment_id: str) -> None
     Saving takes an engine seconds, and nothing of a run depends on it. On this machine it would
     take them from the run that is watched: there `remote image build` tries.
     """
-    if target.host.transport.kind == "local":
+    transport, config = target.host.transport, target.host.config
+    if not isinstance(transport, SshTransport):
         return
+    link = transport.link
 
     def work() -> None:
         with (
             # The host is closed, or the link gone, while an answer is read.
             suppress(WorkhorseError, DockerException, RequestException, HTTPError, OSError),
-            engine_at(target.engine.url, target.host.config) as own,
+            # A way of its own: the run's socket goes when the run is over.
+            engine_over(link, find_docker(link, config.docker_binary), config) as own,
         ):
             try_image(replace(target, engine=own), image, environment_id)
 
@@ -69,7 +74,7 @@ def fault_of(target: Target, image: Image) -> str:
         missing = saved(target, image.name).missing(diff_ids)
         if missing:
             return f"it cannot be saved again: {missing}"
-        _serve_as_base(target, image.name)
+        serve_as_base(target.engine, image.name)
     except ImageUnusable as error:
         return error.problem
     except (CommandFailed, ValueError) as error:
@@ -98,12 +103,30 @@ def saved(target: Target, name: str) -> Saved:
     return parse(b"".join(pieces))
 
 
-def _serve_as_base(target: Target, name: str) -> None:
-    """Raises APIError or BuildError."""
-    dockerfile = f"FROM {name}\nRUN true\n".encode()
-    images = target.engine.client.images
-    with loading.patient(target.engine, _SAVE_SECONDS):
+def serve_as_base(engine: Engine, name: str) -> None:
+    """Build on an image, as a Dockerfile of the user's would.
+
+    Raises:
+        APIError, BuildError: it does not serve.
+        RequestException: the engine has gone.
+    """
+    images = engine.client.images
+    with loading.patient(engine, _SAVE_SECONDS):
         built, _ = images.build(
-            fileobj=BytesIO(dockerfile), rm=True, forcerm=True, network_mode="none"
+            fileobj=_context(f"FROM {name}\nRUN true\n".encode()),
+            custom_context=True,  # one of docker-py's own stays open where the call fails
+            rm=True,
+            forcerm=True,
+            network_mode="none",
         )
         images.remove(built.id, force=True)
+
+
+def _context(dockerfile: bytes) -> BytesIO:
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        member = tarfile.TarInfo("Dockerfile")
+        member.size = len(dockerfile)
+        tar.addfile(member, BytesIO(dockerfile))
+    buffer.seek(0)
+    return buffer
