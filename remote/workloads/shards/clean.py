@@ -36,9 +36,12 @@ def clean(raw: RawRows, rules: Preprocessing) -> CleanRows:
     room = kernels.scratch(rows, width)
     mz_histogram = np.zeros(len(HISTOGRAMS["mz"]), np.int64)
     precursor = np.ascontiguousarray(raw.columns["precursor_mz"], np.float64)
-    kept, peaks, rounding = kernels.cleaner(raw.mz.dtype)(
-        raw.mz,
-        raw.intensity,
+    mz, intensity = kernels.by_columns(raw.mz), kernels.by_columns(raw.intensity)
+    by_column = mz is not None and intensity is not None
+    kept, peaks, rounding = kernels.cleaner(raw.mz.dtype, by_column=by_column)(
+        mz if by_column else raw.mz,
+        intensity if by_column else raw.intensity,
+        by_column,
         precursor,
         rules.normalize_intensities,
         rules.sort_mz,

@@ -29,12 +29,15 @@ KEPT, PRECURSOR_INVALID, NON_FINITE, MZ_NOT_POSITIVE, NEGATIVE, ABOVE_LIMIT, TOO
 LARGEST = float(np.finfo(np.float32).max)
 # What numba raises where its cache cannot be written, or holds what a power cut left.
 _CACHE_ERRORS = (RuntimeError, OSError, EOFError, pickle.UnpicklingError)
+# Rows whose padding is looked for together. More of them do not stay in the nearest cache.
+_TILE = 16
 _MZ_BIN = 0.01  # bins of 100 m/z
 
 
 def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than the work)
     mz: Any,
     intensity: Any,
+    by_column: bool,
     precursor: Any,
     normalize: bool,
     sort: bool,
@@ -54,7 +57,8 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
     """Clean every row; write the kept ones one after the other.
 
     Args:
-        mz, intensity: (n, P) float64 or float32, any strides.
+        mz, intensity: (n or more, P) float64 or float32, of which the first n rows are read.
+        by_column: rows are the dense axis.
         precursor: (n,) float64.
         drop_damaged: drop a spectrum with an offending peak; else only the peak.
         out_mz: (n * P,) float64; out_intensity: (n * P,) float32.
@@ -66,7 +70,8 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
     Returns:
         Kept rows, kept peaks, and the greatest relative rounding of m/z to float32.
     """
-    rows, width = mz.shape
+    rows, width = precursor.shape[0], mz.shape[1]
+    unpadded = np.empty(_TILE, np.int64)
     peak_mz = np.empty(width, np.float64)
     peak_int = np.empty(width, np.float64)
     mz_bits = peak_mz.view(np.uint64)
@@ -78,7 +83,18 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
     at = 0
     rounding = 0.0
     for row in range(rows):
-        length = width
+        place = row % _TILE
+        if place == 0:
+            # Where rows are the dense axis, a tile of them is looked at column by column: what
+            # it fetches from memory serves all its rows, and several are compared at a time.
+            tile = min(_TILE, rows - row) if by_column else 0
+            for at_row in range(tile):
+                unpadded[at_row] = 0
+            for column in range(width if by_column else 0):
+                for at_row in range(tile):
+                    if mz[row + at_row, column] != 0 or intensity[row + at_row, column] != 0:
+                        unpadded[at_row] = column + 1
+        length = unpadded[place] if by_column else width
         while length > 0 and mz[row, length - 1] == 0 and intensity[row, length - 1] == 0:
             length -= 1
         counters[PEAKS_READ] += length
@@ -170,8 +186,9 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
             m = out_mz[place]
             if m > limit:
                 above += 1
-            error = abs(np.float64(np.float32(m)) - m) / m
-            rounding = max(error, rounding)
+            error = abs(np.float64(np.float32(m)) - m)
+            if error > rounding * m:
+                rounding = error / m
             # Compared as floats: m/z can be too large for an integer.
             bin_of_mz = m * _MZ_BIN
             mz_histogram[int(bin_of_mz) if bin_of_mz < last_bin else last_bin] += 1
@@ -195,13 +212,26 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
     return kept, at, rounding
 
 
+def by_columns(plane: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """Rows of a block that is stored column by column, as an array that is seen to be dense.
+
+    It begins with these rows and is said to have as many as the whole block, so that it reaches
+    beyond the block's end: only the rows of `plane` may be touched. None where rows are not the
+    dense axis.
+    """
+    rows = plane.strides[1] // plane.itemsize
+    if plane.strides[0] != plane.itemsize or rows < len(plane) or len(plane) < _TILE:
+        return None
+    return np.lib.stride_tricks.as_strided(plane, (rows, plane.shape[1]), writeable=False)
+
+
 @cache
-def cleaner(dtype: np.dtype[Any]) -> Callable[..., tuple[int, int, float]]:
-    """`clean_rows`, compiled for inputs of one float type (float64 or float32)."""
+def cleaner(dtype: np.dtype[Any], *, by_column: bool) -> Callable[..., tuple[int, int, float]]:
+    """`clean_rows`, compiled for inputs of one float type (float64 or float32) and one order."""
     import numba
     from numba import types
 
-    peaks = types.Array(numba.from_dtype(dtype), 2, "A", readonly=True)
+    peaks = types.Array(numba.from_dtype(dtype), 2, "F" if by_column else "A", readonly=True)
 
     def row(kind: Any) -> Any:
         return types.Array(kind, 1, "C")
@@ -210,6 +240,7 @@ def cleaner(dtype: np.dtype[Any]) -> Callable[..., tuple[int, int, float]]:
     signature = result((types.int64, types.int64, types.float64))(
         peaks,
         peaks,
+        types.boolean,
         types.Array(types.float64, 1, "C", readonly=True),
         types.boolean,
         types.boolean,
