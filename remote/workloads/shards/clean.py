@@ -145,10 +145,10 @@ def _log10(values: Array) -> Array:
 
 
 def _histogram(values: Array, edges: tuple[float, ...]) -> list[int]:
-    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-    bins = np.searchsorted(np.array(edges[1:]), known, side="right")
-    counts: list[int] = np.bincount(bins, minlength=len(edges)).tolist()
-    return counts
+    counts = np.zeros(len(edges), np.int64)
+    kernels.bin_counter()(values.astype(np.float64), np.array(edges, np.float64), counts)
+    found: list[int] = counts.tolist()
+    return found
 
 
 def _files(raw: RawRows, fate: Array) -> dict[str, list[int]]:

@@ -1,7 +1,8 @@
 """Clean rows to the bytes of one Parquet row group, in memory.
 
-pyarrow writes a file of one row group; what is kept of it is the column chunks' bytes and the
-row group's metadata. The appending side only moves them. Equal rows give equal bytes, however
+pyarrow writes a file of one row group with the columns that hold no lists; what is kept of it is
+the column chunks' bytes and the row group's metadata. The lists' chunks follow (`lists`). The
+appending side only moves them. Equal rows give equal bytes, however
 they were read: dictionaries are made here, from the group's own values.
 """
 
@@ -18,9 +19,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from remote.workloads.shards.blocks import CleanRows
-from remote.workloads.shards.footer import Footer, group_span
-from remote.workloads.shards.schema import Layout
+from remote.workloads.shards.footer import Footer, columns_of, group_span, widened
+from remote.workloads.shards.lists import encode_lists
+from remote.workloads.shards.schema import Layout, float_paths, name_paths
 from remote.workloads.shards.thrift import Struct
+
+COMPRESSION, COMPRESSION_LEVEL = "zstd", 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +74,35 @@ class Encoder:
         """What the footers of all shards of this layout share."""
         return Footer.of(memoryview(self._parquet(self.layout.schema.empty_table())))
 
+    @cached_property
+    def _plain(self) -> tuple[pa.Schema, Footer]:
+        """The columns that hold no lists, and the footer of a file of them alone."""
+        schema = self.layout.plain_schema
+        return schema, Footer.of(memoryview(self._parquet(schema.empty_table())))
+
+    @cached_property
+    def _templates(self) -> dict[str, Struct]:
+        """The `ColumnChunk` that pyarrow writes for each column of lists, by its name."""
+        lists = [field for field in self.layout.schema if pa.types.is_list(field.type)]
+        one = pa.Table.from_arrays(
+            [pa.array([[1.0]], f.type) for f in lists], schema=pa.schema(lists)
+        )
+        file = memoryview(self._parquet(one))
+        found = Footer.of(memoryview(self._parquet(one.schema.empty_table()))).row_group(file)
+        return dict(zip(one.schema.names, columns_of(found), strict=True))
+
     def __call__(self, rows: CleanRows) -> EncodedGroup:
         """Encode one row group."""
         if not len(rows):
             return self._empty(rows)
-        file = self._parquet(self.table(rows))
-        group = self.footer.row_group(memoryview(file))
-        start, stop = group_span(group)
+        data, group = self._encoded(rows)
         precursor = np.asarray(rows.columns["precursor_mz"])
         return EncodedGroup(
             input_index=rows.input_index,
             row_start=rows.row_start,
             row_stop=rows.row_stop,
             rows=len(rows),
-            data=file.slice(start, stop - start),
+            data=data,
             group=group,
             first_id=self._id(rows, 0),
             last_id=self._id(rows, -1),
@@ -92,22 +111,38 @@ class Encoder:
             fingerprints=rows.fingerprints,
         )
 
-    def table(self, rows: CleanRows) -> pa.Table:
-        """The rows as an Arrow table of the layout's schema."""
-        made = self._made_columns(rows)
-        schema = self.layout.schema
+    def _encoded(self, rows: CleanRows) -> tuple[pa.Buffer, Struct]:
+        """The column chunks' bytes, and the row group as if they followed a file's magic."""
+        schema, footer = self._plain
+        file = self._parquet(self.plain_table(rows))
+        group = footer.row_group(memoryview(file))
+        start, stop = group_span(group)
+        columns = dict(zip(schema.names, columns_of(group), strict=True))
+        data: list[bytes | memoryview] = [memoryview(file)[start:stop]]
+        codec = pa.Codec(COMPRESSION, COMPRESSION_LEVEL)
+        raw_size = 0
+        for name, values in (("mzs", rows.mzs), ("ints", rows.ints)):
+            wanted = self.layout.schema.field(name).type.value_type.to_pandas_dtype()
+            stored = np.ascontiguousarray(values, wanted)
+            chunk = encode_lists(rows.offsets, stored, self._templates[name], codec, stop)
+            columns[name] = chunk.column
+            data += chunk.data
+            stop += chunk.size
+            raw_size += chunk.raw_size
+        ordered = [columns[name] for name in self.layout.names]
+        return pa.py_buffer(b"".join(data)), widened(group, ordered, raw_size, stop - start)
+
+    def plain_table(self, rows: CleanRows) -> pa.Table:
+        """The rows without their lists, as an Arrow table."""
+        made, (schema, _) = self._made_columns(rows), self._plain
         arrays = [
             made[field.name] if field.name in made else _column(field, rows) for field in schema
         ]
         return pa.Table.from_arrays(arrays, schema=schema)
 
     def _made_columns(self, rows: CleanRows) -> dict[str, pa.Array]:
-        offsets = pa.array(rows.offsets.astype(np.int32))
-        schema = self.layout.schema
         return {
             "sample_id": self._ids(rows),
-            "mzs": _lists(offsets, rows.mzs, schema.field("mzs").type),
-            "ints": _lists(offsets, rows.ints, schema.field("ints").type),
             "num_peaks": pa.array(np.diff(rows.offsets).astype(np.int32)),
             "input_file": pa.DictionaryArray.from_arrays(
                 pa.array(np.zeros(len(rows), np.int32)), pa.array([self.files[rows.input_index]])
@@ -126,11 +161,11 @@ class Encoder:
         sink = pa.BufferOutputStream()
         with pq.ParquetWriter(
             sink,
-            self.layout.schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=self.layout.name_paths(),
-            use_byte_stream_split=self.layout.float_paths(),
+            table.schema,
+            compression=COMPRESSION,
+            compression_level=COMPRESSION_LEVEL,
+            use_dictionary=name_paths(table.schema),
+            use_byte_stream_split=float_paths(table.schema),
             write_statistics=True,
             write_page_index=False,
             write_page_checksum=True,
@@ -154,11 +189,6 @@ class Encoder:
             rows.stats,
             rows.fingerprints,
         )
-
-
-def _lists(offsets: pa.Array, values: npt.NDArray[np.floating], kind: pa.ListType) -> pa.Array:
-    wanted = kind.value_type.to_pandas_dtype()
-    return pa.ListArray.from_arrays(offsets, pa.array(values.astype(wanted, copy=False)), type=kind)
 
 
 def _column(field: pa.Field, rows: CleanRows) -> pa.Array:

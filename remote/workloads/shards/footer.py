@@ -22,7 +22,7 @@ MAX_ROW_GROUPS = 32_767
 # FileMetaData
 _NUM_ROWS, _ROW_GROUPS = 3, 4
 # RowGroup
-_COLUMNS, _GROUP_OFFSET, _ORDINAL = 1, 5, 7
+_COLUMNS, _RAW_BYTES, _GROUP_OFFSET, _STORED_BYTES, _ORDINAL = 1, 2, 5, 6, 7
 # ColumnChunk: where the page index and the metadata copy lie; we write neither
 _CHUNK_OFFSET, _META, _OFFSET_INDEX, _COLUMN_INDEX = 2, 3, 4, 6
 # ColumnMetaData
@@ -101,16 +101,28 @@ class Footer:
         return len(self.assemble(rows, ())) + long_list + groups_bytes
 
 
+def columns_of(group: Struct) -> list[Struct]:
+    """The `ColumnChunk` structs of a row group."""
+    return [chunk for chunk in group.items(_COLUMNS).values if isinstance(chunk, Struct)]
+
+
+def widened(group: Struct, columns: Sequence[Struct], raw_bytes: int, size: int) -> Struct:
+    """A row group with other columns: further ones of `raw_bytes`, `size` bytes all together."""
+    fields = dict(group.fields)
+    fields[_COLUMNS] = (thrift.LIST, Items(thrift.STRUCT, list(columns)))
+    fields[_RAW_BYTES] = (thrift.I64, group.integer(_RAW_BYTES) + raw_bytes)
+    if _STORED_BYTES in fields:
+        fields[_STORED_BYTES] = (thrift.I64, size)
+    return Struct(fields)
+
+
 def placed(group: Struct, shift: int, ordinal: int) -> bytes:
     """A row group's bytes after its column chunks were moved by `shift` bytes.
 
     Raises:
         IntegrityFailure: the group has a page index or Bloom filter, whose bytes lie elsewhere.
     """
-    columns: list[thrift.Value] = []
-    for chunk in group.items(_COLUMNS).values:
-        assert isinstance(chunk, Struct)
-        columns.append(_moved_chunk(chunk, shift))
+    columns: list[thrift.Value] = [_moved_chunk(chunk, shift) for chunk in columns_of(group)]
     fields = dict(group.fields)
     fields[_COLUMNS] = (thrift.LIST, Items(thrift.STRUCT, columns))
     if _GROUP_OFFSET in fields:
@@ -145,8 +157,7 @@ def group_span(group: Struct) -> tuple[int, int]:
         IntegrityFailure: they do not follow the magic and one another without gaps.
     """
     spans = []
-    for chunk in group.items(_COLUMNS).values:
-        assert isinstance(chunk, Struct)
+    for chunk in columns_of(group):
         meta = chunk.struct(_META)
         start = min(meta.integer(place) for place in _PLACES if place in meta)
         spans.append((start, start + meta.integer(_COMPRESSED_BYTES)))

@@ -16,7 +16,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -129,7 +129,7 @@ class Journal:
 
     def append(self, line: Line) -> None:
         """Add one line, not yet synced."""
-        record = asdict(line)
+        record: dict[str, Any] = {one.name: getattr(line, one.name) for one in fields(line)}
         if isinstance(line, GroupLine):
             record["metadata"] = base64.b64encode(line.metadata).decode()
         self._put({"kind": "group" if isinstance(line, GroupLine) else "close", **record})

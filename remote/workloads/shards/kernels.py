@@ -225,6 +225,63 @@ def by_columns(plane: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
     return np.lib.stride_tricks.as_strided(plane, (rows, plane.shape[1]), writeable=False)
 
 
+def count_bins(values: Any, edges: Any, counts: Any) -> None:
+    """Count finite values by bin: the last edge that is not above it, else the first.
+
+    Args:
+        values: (n,) float64.
+        edges: (bins,) float64, rising; evenly spaced ones are found without searching.
+        counts: (bins,) int64, added to.
+    """
+    last = edges.shape[0] - 1
+    scale = last / (edges[last] - edges[0])
+    for value in values:
+        if not np.isfinite(value):
+            continue
+        guess = (value - edges[0]) * scale
+        place = 0 if guess < 0 else last if guess > last else int(guess)
+        while place < last and edges[place + 1] <= value:
+            place += 1
+        while place > 0 and edges[place] > value:
+            place -= 1
+        counts[place] += 1
+
+
+@cache
+def bin_counter() -> Callable[..., None]:
+    """`count_bins`, compiled."""
+    from numba import types
+
+    values = types.Array(types.float64, 1, "C", readonly=True)
+    result: Any = types.void
+    return compiled(count_bins, result(values, values, types.Array(types.int64, 1, "C")))
+
+
+def split_bytes(words: Any, out: Any) -> None:
+    """All first bytes, then all second bytes and so on, little-endian.
+
+    Args:
+        words: (n,) uint64 or uint32.
+        out: (n * width,) uint8.
+    """
+    count = words.shape[0]
+    for byte in range(out.shape[0] // max(count, 1)):
+        plane = out[byte * count : (byte + 1) * count]
+        for place in range(count):
+            plane[place] = (words[place] >> (8 * byte)) & 0xFF
+
+
+@cache
+def byte_splitter(dtype: np.dtype[Any]) -> Callable[..., None]:
+    """`split_bytes`, compiled for words of one width."""
+    import numba
+    from numba import types
+
+    result: Any = types.void
+    words = types.Array(numba.from_dtype(dtype), 1, "C", readonly=True)
+    return compiled(split_bytes, result(words, types.Array(types.uint8, 1, "C")))
+
+
 @cache
 def cleaner(dtype: np.dtype[Any], *, by_column: bool) -> Callable[..., tuple[int, int, float]]:
     """`clean_rows`, compiled for inputs of one float type (float64 or float32) and one order."""

@@ -151,21 +151,29 @@ class Layout:
         """The columns of the shards, in order."""
         return tuple(self.schema.names)
 
-    def float_paths(self) -> list[str]:
-        """Parquet paths of the leaf columns that hold floats."""
-        return [path for path, kind in self._leaves() if pa.types.is_floating(kind)]
+    @property
+    def plain_schema(self) -> pa.Schema:
+        """The columns that hold no lists."""
+        return pa.schema([f for f in self.schema if not pa.types.is_list(f.type)])
 
-    def name_paths(self) -> list[str]:
-        """Parquet paths of the columns whose few values repeat."""
-        return [f.name for f in self.schema if pa.types.is_dictionary(f.type)]
 
-    def _leaves(self) -> list[tuple[str, pa.DataType]]:
-        return [
-            (f"{f.name}.list.element", f.type.value_type)
-            if pa.types.is_list(f.type)
-            else (f.name, f.type)
-            for f in self.schema
-        ]
+def float_paths(schema: pa.Schema) -> list[str]:
+    """Parquet paths of the leaf columns that hold floats."""
+    return [path for path, kind in _leaves(schema) if pa.types.is_floating(kind)]
+
+
+def name_paths(schema: pa.Schema) -> list[str]:
+    """Parquet paths of the columns whose few values repeat."""
+    return [f.name for f in schema if pa.types.is_dictionary(f.type)]
+
+
+def _leaves(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
+    return [
+        (f"{f.name}.list.element", f.type.value_type)
+        if pa.types.is_list(f.type)
+        else (f.name, f.type)
+        for f in schema
+    ]
 
 
 def intensity_scale(preprocessing: Mapping[str, object]) -> str:

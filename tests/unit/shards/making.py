@@ -99,3 +99,20 @@ def tree(root: Path, *, strict: bool = False) -> dict[str, bytes]:
             data = json.dumps(record).encode()
         found[str(path.relative_to(root))] = data
     return found
+
+
+def table_of(encode: Encoder, rows: CleanRows) -> pa.Table:
+    """What readers are to find of the rows: made by Arrow alone."""
+    schema = encode.layout.schema
+    plain = encode.plain_table(rows)
+    offsets = pa.array(rows.offsets.astype(np.int32))
+    lists = {"mzs": rows.mzs, "ints": rows.ints}
+    arrays = [
+        pa.ListArray.from_arrays(offsets, pa.array(lists[f.name]).cast(f.type.value_type)).cast(
+            f.type
+        )
+        if f.name in lists
+        else plain[f.name]
+        for f in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)

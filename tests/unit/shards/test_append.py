@@ -17,7 +17,7 @@ from remote.errors import IntegrityFailure
 from remote.workloads.shards.append import ShardFile, longest_prefix, partial_path
 from remote.workloads.shards.encode import Encoder
 from remote.workloads.shards.footer import Footer
-from tests.unit.shards.making import clean_rows, encoder
+from tests.unit.shards.making import clean_rows, encoder, table_of
 
 SIZES = (50, 1, 300, 17)
 
@@ -29,7 +29,7 @@ def write(path: Path, encode: Encoder, sizes: tuple[int, ...] = SIZES) -> pa.Tab
     start = 0
     for size in sizes:
         rows = clean_rows(size, row_start=start)
-        tables.append(encode.table(rows))
+        tables.append(table_of(encode, rows))
         group = encode(rows)
         shard.append(group, shard.place(group))
         start += size
@@ -141,14 +141,14 @@ def test_every_flipped_byte_of_the_data_is_noticed(tmp_path: Path, encode: Encod
 
 def test_a_group_of_another_layout_is_refused(encode: Encoder) -> None:
     other = encoder(mz_precision="float32")
-    file = other._parquet(other.table(clean_rows(3)))
+    file = other._parquet(table_of(other, clean_rows(3)))
     with pytest.raises(IntegrityFailure, match="another schema"):
         encode.footer.row_group(memoryview(file))
 
 
 def test_a_page_index_is_refused(encode: Encoder) -> None:
     sink = io.BytesIO()
-    table = encode.table(clean_rows(3))
+    table = table_of(encode, clean_rows(3))
     pq.write_table(table, sink, write_page_index=True, use_dictionary=False)
     footer = Footer.of(memoryview(_empty(table)))
     group = footer.row_group(memoryview(sink.getvalue()))

@@ -14,7 +14,7 @@ from remote.errors import InputUnusable
 from remote.workloads.shards.blocks import CleanRows
 from remote.workloads.shards.encode import Encoder
 from remote.workloads.shards.schema import COLUMNS, Layout, common_lsh
-from tests.unit.shards.making import clean_rows, encoder
+from tests.unit.shards.making import clean_rows, encoder, table_of
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_bytes_do_not_depend_on_how_names_were_encoded(encode: Encoder) -> None:
 def test_a_column_that_an_input_lacks_is_null_there(encode: Encoder) -> None:
     rows = clean_rows(4)
     short = {k: v for k, v in rows.columns.items() if k not in ("charge", "source_file", "lsh")}
-    table = encode.table(replace(rows, columns=short))
+    table = table_of(encode, replace(rows, columns=short))
     for name in ("charge", "source_file", "lsh"):
         assert table[name].null_count == 4
 
@@ -50,14 +50,14 @@ def test_a_column_that_an_input_lacks_is_null_there(encode: Encoder) -> None:
 def test_not_a_number_is_null_where_a_value_may_be_unknown(encode: Encoder) -> None:
     rows = clean_rows(3)
     rt = np.array([1.5, np.nan, 2.5], np.float32)
-    assert encode.table(with_columns(rows, rt=rt))["rt"].to_pylist() == [1.5, None, 2.5]
+    assert table_of(encode, with_columns(rows, rt=rt))["rt"].to_pylist() == [1.5, None, 2.5]
 
 
 def test_ids_rows_and_ends(encode: Encoder) -> None:
     rows = replace(clean_rows(3, row_start=7, input_index=1), source_row=np.array([7, 9, 12]))
     group = encode(rows)
-    assert encode.table(rows)["sample_id"].to_pylist() == ["b:7", "b:9", "b:12"]
-    assert encode.table(rows)["input_file"].to_pylist() == ["b.hdf5"] * 3
+    assert table_of(encode, rows)["sample_id"].to_pylist() == ["b:7", "b:9", "b:12"]
+    assert table_of(encode, rows)["input_file"].to_pylist() == ["b.hdf5"] * 3
     assert (group.first_id, group.last_id) == ("b:7", "b:12")
     precursor = rows.columns["precursor_mz"]
     assert isinstance(precursor, np.ndarray)
@@ -79,7 +79,7 @@ def test_a_group_without_rows_has_no_bytes(encode: Encoder) -> None:
 
 def test_single_precision_is_what_it_says() -> None:
     rows = clean_rows(5)
-    stored = encoder(mz_precision="float32").table(rows)["mzs"]
+    stored = table_of(encoder(mz_precision="float32"), rows)["mzs"]
     assert stored.type.value_type == pa.float32()
     assert np.array_equal(stored.combine_chunks().values.to_numpy(), rows.mzs.astype(np.float32))
 
@@ -104,7 +104,7 @@ def test_one_kind_of_lsh_only() -> None:
 
 def test_text_hashes_are_stored_as_text() -> None:
     rows = with_columns(clean_rows(2), lsh=np.array([b"ab", b"cd"], "S2"))
-    assert encoder(lsh="string").table(rows)["lsh"].to_pylist() == ["ab", "cd"]
+    assert table_of(encoder(lsh="string"), rows)["lsh"].to_pylist() == ["ab", "cd"]
 
 
 def test_groups_and_encoders_travel_between_processes(encode: Encoder) -> None:
