@@ -124,9 +124,19 @@ def test_joined_parts_equal_the_whole(raw: RawRows, rules: Rules, data: st.DataO
     same(join([clean(part, preprocessing) for part in moved]), clean(whole, preprocessing))
 
 
-def test_strides_do_not_matter() -> None:
-    raw = raw_rows([[(100, 1), (200, 2)], [(300, 1)]])
-    by_column = replace(
-        raw, mz=np.asfortranarray(raw.mz), intensity=np.asfortranarray(raw.intensity)
-    )
-    same(clean(raw, Preprocessing()), clean(by_column, Preprocessing()))
+@settings(max_examples=40)
+@given(raw=inputs(), rules=RULES, first=st.integers(0, 40), rows=st.integers(1, 100))
+def test_strides_do_not_matter(raw: RawRows, rules: Rules, first: int, rows: int) -> None:
+    """Rows of a block that is stored column by column are looked at in another way."""
+    chosen = np.arange(first, first + rows) % len(raw)
+    columns = {
+        name: values[chosen] if isinstance(values, np.ndarray) else values.take(pa.array(chosen))
+        for name, values in raw.columns.items()
+    }
+    plain = replace(raw, mz=raw.mz[chosen], intensity=raw.intensity[chosen], columns=columns)
+    block = np.arange(first + rows + 7) % len(raw)
+    mz, intensity = (np.asfortranarray(values[block]) for values in (raw.mz, raw.intensity))
+    part = slice(first, first + rows)
+    by_column = replace(plain, mz=mz[part], intensity=intensity[part])
+    preprocessing = Preprocessing(**asdict(rules))
+    same(clean(plain, preprocessing), clean(by_column, preprocessing))
