@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
 from itertools import count
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import dask
 from distributed import Client, LocalCluster
@@ -79,10 +79,14 @@ class DaskCrew(Generic[T, R]):
 
     def close(self) -> None:
         """Look no longer."""
-        self._loop.call_soon_threadsafe(self._end.cancel)
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
 
     async def _begin(self) -> asyncio.Future[None]:
         return asyncio.ensure_future(self._watch())
+
+    async def _stop(self) -> None:
+        self._end.cancel()
+        await asyncio.wait({self._end})
 
     async def _done(self, task: T, order: int) -> R:
         key = f"{self._name}-{order}"
@@ -113,12 +117,9 @@ class DaskCrew(Generic[T, R]):
         known, alone = 0, 0.0
         while True:
             try:
-                ask = self._client.scheduler.ncores()
-                workers = len(await asyncio.wait_for(ask, SECONDS_WITHOUT_WORKERS))
-            except (TimeoutError, OSError, AttributeError):  # no scheduler object any more
+                workers = await asyncio.wait_for(self._workers(), SECONDS_WITHOUT_WORKERS)
+            except (TimeoutError, OSError):
                 raise _gone() from None
-            if self._client.status != "running":
-                raise _gone()
             if workers < known:
                 _tell(f"{known - workers} Dask worker(s) left; what they did is done again.")
             known = workers
