@@ -203,6 +203,24 @@ class HostUnknown(UsageError):
     exit_code = 27
 
 
+class WorkerLost(WorkhorseError):
+    """Worker processes die again and again, at one task or before they can begin."""
+
+    exit_code = 28
+
+
+class SchedulerUnusable(WorkhorseError):
+    """A Dask scheduler does not answer, has no workers, or is gone."""
+
+    exit_code = 29
+
+
+class WorkersRefused(WorkhorseError):
+    """Workers would make other bytes: they have other software or see other inputs."""
+
+    exit_code = 30
+
+
 class InternalError(WorkhorseError):
     """A defect in Workhorse; the hint names the log file."""
 

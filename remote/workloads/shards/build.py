@@ -151,7 +151,7 @@ def _preflight(request: Request) -> preflight.Findings | None:
         min_memory_gb=request.min_memory_gb,
         min_disk_gb=request.min_disk_gb,
         max_spectra=request.settings.max_spectra,
-        workers=request.execution.workers,
+        workers=request.execution.local_workers,
     )
 
 

@@ -42,7 +42,7 @@ class Fingerprints:
 
     def append(self, hashes: Hashes) -> int:
         """Add those of one row group; return the CRC-32 of their bytes."""
-        data = hashes.astype("<u8", copy=False)
+        data = hashes.astype("<u8")  # a copy: the hashes may be part of a large message
         self._parts.append(data)
         if self._descriptor is not None and len(data):
             view = memoryview(data.tobytes())

@@ -19,6 +19,7 @@ from remote.workloads.shards import counts as counting
 from remote.workloads.shards.clean import clean
 from remote.workloads.shards.dataset import dataset_manifest
 from remote.workloads.shards.encode import Encoder
+from remote.workloads.shards.execution.crew import crew
 from remote.workloads.shards.fingerprints import Hashes
 from remote.workloads.shards.hashing import hashing
 from remote.workloads.shards.journal import GroupLine
@@ -39,7 +40,7 @@ from remote.workloads.shards.result import BuildResult, known_result
 from remote.workloads.shards.schema import Layout, common_lsh
 from remote.workloads.shards.settings import preprocessing_record
 from remote.workloads.shards.source import Source
-from remote.workloads.shards.tasks import executor, in_order
+from remote.workloads.shards.tasks import in_order
 from remote.workloads.shards.totals import checked, tally
 from remote.workloads.shards.workspace import (
     COMPLETE,
@@ -149,11 +150,11 @@ class Job:
         """Run the tasks that are left, and write what comes of them."""
         rules = self.request.settings.preprocessing
         work = Work(self.sources, stops(self.tasks), partial(clean, rules=rules), self.encoder)
-        workers = self.request.execution.workers
         left = remaining(self.tasks, writer.written.reached)
         meter = Meter(sum(map(len, self.tasks)), self.watch, writer.written.totals.merged())
-        with executor(workers) as pool:
-            for group in work.groups(in_order(pool, work, left, workers + 1)):
+        inputs = [source.path for source in self.sources]
+        with crew(self.request.execution, work, work.describe, inputs) as workers:
+            for group in work.groups(in_order(workers.submit, left, workers.ahead)):
                 writer.append(group)
                 meter.add(group.stats, writer.shards_begun)
 

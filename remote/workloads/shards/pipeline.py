@@ -34,7 +34,7 @@ class Work:
     clean: Callable[[RawRows], CleanRows]
     encode: Callable[[CleanRows], EncodedGroup]
 
-    def __call__(self, task: Task) -> list[Part]:
+    def __call__(self, task: Task) -> Sequence[Part]:
         """Read, clean and encode the rows of a task."""
         raw = self.sources[task.input_index].read(task.row_start, task.row_stop)
         parts: list[Part] = []
@@ -43,6 +43,16 @@ class Work:
             whole = (rows.row_start, rows.row_stop) == self.group(rows.input_index, rows.row_start)
             parts.append(self.encode(rows) if whole else rows)
         return parts
+
+    def close(self) -> None:
+        """Close the inputs, where they were opened for this work alone."""
+        for source in self.sources:
+            source.close()
+
+    def describe(self, task: Task) -> str:
+        """A task as a person knows it: a file and rows of it."""
+        path = self.sources[task.input_index].path
+        return f"{path}, rows {task.row_start} to {task.row_stop - 1}"
 
     def group(self, input_index: int, row: int) -> tuple[int, int]:
         """The source rows of the row group that `row` belongs to."""

@@ -17,6 +17,7 @@ from remote.workloads.shards.plan import TASK_ROWS
 from remote.workloads.shards.settings import (
     MODES,
     BuildSettings,
+    DaskOptions,
     Execution,
     Mode,
     MzPrecision,
@@ -25,6 +26,7 @@ from remote.workloads.shards.settings import (
 
 Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
 Clock = Callable[[], datetime]
+_SCHEDULER = re.compile(r"(tcp|tls)://\S+:\d+")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -33,9 +35,12 @@ class Options(TypedDict, total=False):
 
     Keys:
         split: the folder and label of the shards.
-        mode: which figures are the defaults.
+        mode: which figures are the defaults; threads for "local", processes for "production".
         mz_precision: "float64" or "float32".
         num_workers, batch_size, checkpoint_interval: see `settings.Execution`.
+        use_dask: have Dask workers of this machine do the work.
+        scheduler: the address of a Dask scheduler whose workers do it.
+        tls_ca_file, tls_cert, tls_key: PEM files for a `tls://` scheduler.
         checkpoint: False to keep no journal.
         resume: go on with an unfinished build of the same output root.
         run_id: what shard names carry.
@@ -51,6 +56,11 @@ class Options(TypedDict, total=False):
     num_workers: int | None
     batch_size: int | None
     checkpoint_interval: int | None
+    use_dask: bool
+    scheduler: str | None
+    tls_ca_file: str | None
+    tls_cert: str | None
+    tls_key: str | None
     checkpoint: bool
     resume: bool
     run_id: str | None
@@ -117,15 +127,6 @@ def make_request(
             "Quality ranking is not there yet.",
             hint="Set quality/enable_ranking to false, or give --disable-quality-ranking.",
         )
-    workers = o.get("num_workers") or min(cores(), defaults.max_workers)
-    execution = Execution(
-        workers=_positive("num_workers", workers),
-        batch_size=_positive("batch_size", o.get("batch_size") or TASK_ROWS),
-        checkpoint_interval=_positive(
-            "checkpoint_interval", o.get("checkpoint_interval") or defaults.checkpoint_interval
-        ),
-        checkpoint=o.get("checkpoint", True),
-    )
     return Request(
         inputs=_paths(inputs, settings),
         output_root=Path(root),
@@ -135,7 +136,7 @@ def make_request(
         mz_precision=o.get("mz_precision", "float64"),
         run_id=run_id,
         limit=settings.max_shard_size_bytes or defaults.max_shard_size_bytes,
-        execution=execution,
+        execution=_execution(mode, o),
         resume=o.get("resume", False),
         sample_spectra=_positive("sample_spectra", o.get("sample_spectra", 50_000)),
         skip_preflight=o.get("skip_preflight", False),
@@ -145,6 +146,43 @@ def make_request(
         clock=clock,
         created_at=now,
     )
+
+
+def _execution(mode: Mode, o: Options) -> Execution:
+    defaults = MODES[mode]
+    dask = _dask(o)
+    elsewhere = dask is not None and dask.scheduler is not None
+    workers = o.get("num_workers")
+    if workers is None:
+        workers = 0 if elsewhere else min(cores(), defaults.max_workers)
+    return Execution(
+        workers=workers if elsewhere and not workers else _positive("num_workers", workers),
+        batch_size=_positive("batch_size", o.get("batch_size") or TASK_ROWS),
+        checkpoint_interval=_positive(
+            "checkpoint_interval", o.get("checkpoint_interval") or defaults.checkpoint_interval
+        ),
+        checkpoint=o.get("checkpoint", True),
+        processes=mode == "production",
+        dask=dask,
+    )
+
+
+def _dask(o: Options) -> DaskOptions | None:
+    scheduler = o.get("scheduler")
+    tls = (o.get("tls_ca_file"), o.get("tls_cert"), o.get("tls_key"))
+    if any(tls) and not (scheduler or "").startswith("tls://"):
+        raise UsageError(
+            "TLS files are given, and no scheduler that uses TLS.",
+            hint="Name it with --scheduler tls://HOST:PORT.",
+        )
+    if scheduler and not _SCHEDULER.fullmatch(scheduler):
+        raise UsageError(
+            f"{scheduler!r} is not the address of a Dask scheduler.",
+            hint="Name it as tcp://HOST:PORT or tls://HOST:PORT.",
+        )
+    if not scheduler and not o.get("use_dask"):
+        return None
+    return DaskOptions(scheduler or None, *tls)
 
 
 def _paths(inputs: Inputs, settings: BuildSettings) -> tuple[Path, ...]:

@@ -70,20 +70,46 @@ class BuildSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DaskOptions:
+    """Which Dask does the work: a scheduler by its address, or one of this machine's own.
+
+    Attributes:
+        scheduler: as `tcp://HOST:PORT` or `tls://HOST:PORT`; None to start one here.
+        tls_ca_file, tls_cert, tls_key: PEM files for `tls://`; None for what Dask's own
+            configuration says.
+    """
+
+    scheduler: str | None = None
+    tls_ca_file: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """How the work is done: nothing here changes a byte of the shards.
 
     Attributes:
-        workers: threads that read, clean and encode.
+        workers: threads or processes that read, clean and encode; with a scheduler, tasks that
+            are under way at one time, 0 for as many as its workers have threads.
         batch_size: rows per read, rounded up to what the input stores together.
         checkpoint_interval: source rows between two points that outlast a power cut.
         checkpoint: False to keep no journal; such a build cannot be resumed.
+        processes: whether the workers are processes; they are threads otherwise.
+        dask: None to do without.
     """
 
     workers: int
     batch_size: int
     checkpoint_interval: int
     checkpoint: bool = True
+    processes: bool = False
+    dask: DaskOptions | None = None
+
+    @property
+    def local_workers(self) -> int:
+        """How many tasks this machine does at one time."""
+        return 0 if self.dask and self.dask.scheduler else self.workers
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,8 +176,8 @@ class Source:
         self._file.close()
 
     def __reduce__(self) -> tuple[object, ...]:
-        # A worker process opens the file for itself.
-        return open_source, (self.path, self.index)
+        # A worker process opens the file for itself, wherever it works.
+        return open_source, (self.path.absolute(), self.index)
 
 
 def open_inputs(paths: Sequence[Path]) -> tuple[Source, ...]:

@@ -1,8 +1,8 @@
 """Running tasks: any number at a time, results in the order of the tasks.
 
-The seam is `concurrent.futures.Executor`: threads today; a process pool and a Dask client offer
-the same. Only results within the read-ahead exist at any time, so that memory is bounded by the
-workers and not by the input.
+The seam is a `submit` that takes a task and returns a `concurrent.futures.Future`: of threads
+here, of processes and Dask workers in `execution`. Only results within the read-ahead exist at
+any time, so that memory is bounded by the workers and not by the input.
 """
 
 from __future__ import annotations
@@ -50,19 +50,18 @@ def executor(workers: int) -> Iterator[Executor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def in_order(pool: Executor, work: Callable[[T], R], tasks: Iterable[T], ahead: int) -> Iterator[R]:
-    """Results of `work` for each task, in the order of the tasks.
+def in_order(submit: Callable[[T], Future[R]], tasks: Iterable[T], ahead: int) -> Iterator[R]:
+    """Results of each task, in the order of the tasks.
 
     At most `ahead` tasks are under way or waiting to be taken. An error of a task is raised at
     its place in the order, after the results before it.
     """
     source = iter(tasks)
-    waiting: deque[Future[R]] = deque(pool.submit(work, task) for task in islice(source, ahead))
+    waiting: deque[Future[R]] = deque(map(submit, islice(source, ahead)))
     try:
         while waiting:
             result = waiting.popleft().result()
-            for task in islice(source, 1):
-                waiting.append(pool.submit(work, task))
+            waiting.extend(map(submit, islice(source, 1)))
             yield result
     finally:
         for future in waiting:

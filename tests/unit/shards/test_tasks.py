@@ -27,7 +27,9 @@ def test_results_come_in_order_and_only_so_many_ahead(workers: int) -> None:
 
     taken = 0
     with executor(workers) as pool:
-        for at, result in enumerate(in_order(pool, work, range(40), workers + 1)):
+        for at, result in enumerate(
+            in_order(lambda at: pool.submit(work, at), range(40), workers + 1)
+        ):
             assert result == at * at
             taken += 1
             assert len(begun) <= taken + workers + 1
@@ -46,7 +48,7 @@ def test_an_error_comes_at_its_place_and_nothing_more_is_begun() -> None:
 
     seen: list[int] = []
     with pytest.raises(InputUnusable, match="row 3"), executor(2) as pool:
-        seen.extend(in_order(pool, work, range(1000), 3))
+        seen.extend(in_order(lambda at: pool.submit(work, at), range(1000), 3))
     assert seen == [0, 1, 2]
     assert len(begun) < 20
 
@@ -54,7 +56,7 @@ def test_an_error_comes_at_its_place_and_nothing_more_is_begun() -> None:
 def test_leaving_early_drops_what_waits() -> None:
     pool = ThreadPoolExecutor(1)
     gate = threading.Event()
-    results = in_order(pool, lambda at: gate.wait(5) and at, range(10), 4)
+    results = in_order(lambda at: pool.submit(lambda: gate.wait(5) and at), range(10), 4)
     gate.set()
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]

@@ -66,8 +66,18 @@ _rules = _options(
     click.option("--disable-quality-ranking", is_flag=True, help="Whatever the config says."),
 )
 _how = _options(
-    click.option("--mode", type=click.Choice(["local", "cloud", "production"]), default="local"),
+    click.option(
+        "--mode",
+        type=click.Choice(["local", "cloud", "production"]),
+        default="local",
+        help="Threads (local) or processes (production; cloud is the same).",
+    ),
     click.option("--num-workers", type=click.IntRange(1)),
+    click.option("--use-dask", is_flag=True, help="Dask workers of this machine do the work."),
+    click.option("--scheduler", metavar="ADDRESS", help="Workers of this Dask scheduler do it."),
+    click.option("--tls-ca-file", type=_FILE, help="For --scheduler tls://..., as the next two."),
+    click.option("--tls-cert", type=_FILE),
+    click.option("--tls-key", type=_FILE),
     click.option("--batch-size", type=click.IntRange(1), help="Rows per read."),
     click.option("--resume", is_flag=True, help="Go on with an unfinished build."),
     click.option("--no-checkpoint", is_flag=True, help="Keep no journal: no resume."),
@@ -98,6 +108,7 @@ def build_shards(**flags: Any) -> None:
         "config_file": flags["config"].name if flags["config"] else None,
         "mode": "production" if flags["mode"] == "cloud" else flags["mode"],
         "checkpoint": not flags["no_checkpoint"],
+        **{name: str(flags[name]) for name in _PATHS if flags[name]},
         **{name: flags[name] for name in _SAME},
     }
     if flags["dry_run"]:
@@ -112,12 +123,15 @@ def build_shards(**flags: Any) -> None:
     click.echo(json.dumps(result.to_json(), indent=2) if flags["as_json"] else repr(result))
 
 
+_PATHS = ("tls_ca_file", "tls_cert", "tls_key")
 _SAME = (
     "split",
     "mz_precision",
     "num_workers",
     "batch_size",
     "checkpoint_interval",
+    "use_dask",
+    "scheduler",
     "resume",
     "run_id",
     "sample_spectra",

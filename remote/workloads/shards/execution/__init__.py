@@ -1,0 +1,1 @@
+"""Where tasks are done: threads, processes of this machine, Dask workers. One seam: `crew.Crew`."""

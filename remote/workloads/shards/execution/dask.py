@@ -1,0 +1,292 @@
+"""The tasks of a build on Dask workers: those of a scheduler somewhere, or of one started here.
+
+A task is sent as a few numbers and comes back as encoded row groups. The work itself is sent
+once to each worker (`onworkers.Workshop`). Dask does the tasks of a dead worker again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import astuple
+from itertools import count
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import dask
+from distributed import Client, LocalCluster
+from distributed.scheduler import KilledWorker
+from distributed.security import Security
+
+from remote.errors import SchedulerUnusable, WorkerLost, WorkersRefused
+from remote.workloads.progress import notice
+from remote.workloads.shards.execution.caps import THREAD_CAPPED
+from remote.workloads.shards.execution.onworkers import (
+    REFUSED_HINT,
+    Expected,
+    Workshop,
+    perform,
+)
+from remote.workloads.shards.settings import DaskOptions
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+log = logging.getLogger("workhorse.shards")
+
+SECONDS_TO_CONNECT = 10
+SECONDS_WITHOUT_WORKERS = 30
+_SECONDS_BETWEEN_LOOKS = 1.0
+_QUIET = logging.CRITICAL + 1
+_LOCAL = {
+    "distributed.scheduler.allowed-failures": 2,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.use-file-locking": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.admin.tick.limit": "1h",
+    "distributed.comm.compression": False,
+    "logging": {"distributed": "critical", "distributed.client": "critical"},
+}
+
+
+class DaskCrew(Generic[T, R]):
+    """Calls of one function on the workers of a connected client."""
+
+    def __init__(self, client: Client, name: str, describe: Callable[[T], str]) -> None:
+        """`name` is that of the workshop that the workers have."""
+        self._client = client
+        self._name = name
+        self._describe = describe
+        self._order = count()
+        self._loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop  # type: ignore[union-attr]
+        self._end: asyncio.Future[None] = asyncio.run_coroutine_threadsafe(
+            self._begin(), self._loop
+        ).result()
+
+    def submit(self, task: T) -> Future[R]:
+        """Have a task done; those submitted first go first, also where they are done again."""
+        return asyncio.run_coroutine_threadsafe(self._done(task, next(self._order)), self._loop)
+
+    def close(self) -> None:
+        """Look no longer."""
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+
+    async def _begin(self) -> asyncio.Future[None]:
+        return asyncio.ensure_future(self._watch())
+
+    async def _stop(self) -> None:
+        self._end.cancel()
+        await asyncio.wait({self._end})
+
+    async def _done(self, task: T, order: int) -> R:
+        key = f"{self._name}-{order}"
+        future = self._client.submit(
+            perform, self._name, task, key=key, pure=False, priority=-order
+        )
+        result = asyncio.ensure_future(future._result())
+        try:
+            await asyncio.wait({result, self._end}, return_when=asyncio.FIRST_COMPLETED)
+            if not result.done():
+                result.cancel()
+                self._end.result()
+            done: R = result.result()
+        except KilledWorker as error:
+            raise WorkerLost(
+                f"{error.allowed_failures + 1} Dask workers were lost at {self._describe(task)}",
+                hint="Where memory ends the system kills: fewer threads a worker, or smaller "
+                "batches (--batch-size), and --resume.",
+            ) from None
+        except CancelledError:
+            raise _gone() from None
+        finally:
+            future.release()
+        return done
+
+    async def _watch(self) -> None:
+        """End with an error when nobody is left to do the work."""
+        known, alone = 0, 0.0
+        while True:
+            try:
+                workers = await asyncio.wait_for(self._workers(), SECONDS_WITHOUT_WORKERS)
+            except (TimeoutError, OSError):
+                raise _gone() from None
+            if workers < known:
+                _tell(f"{known - workers} Dask worker(s) left; what they did is done again.")
+            known = workers
+            alone = 0.0 if workers else alone + _SECONDS_BETWEEN_LOOKS
+            if alone >= SECONDS_WITHOUT_WORKERS:
+                raise _workerless()
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    async def _workers(self) -> int:
+        scheduler: Any = self._client.scheduler
+        if self._client.status != "running" or scheduler is None:
+            raise _gone()
+        return len(await scheduler.ncores())
+
+
+def _tell(text: str) -> None:
+    notice(text)
+    log.warning(text)
+
+
+def _gone() -> SchedulerUnusable:
+    return SchedulerUnusable(
+        "The Dask scheduler is gone", hint="Start it again, and go on with --resume."
+    )
+
+
+def _workerless() -> SchedulerUnusable:
+    return SchedulerUnusable(
+        f"The Dask scheduler has had no workers for {SECONDS_WITHOUT_WORKERS} seconds",
+        hint="Start some (dask worker ADDRESS), and go on with --resume.",
+    )
+
+
+@contextmanager
+def dask_crew(
+    options: DaskOptions,
+    *,
+    workers: int,
+    processes: bool,
+    work: Callable[[T], R],
+    inputs: Sequence[Path],
+    describe: Callable[[T], str],
+) -> Iterator[tuple[DaskCrew[T, R], int]]:
+    """Dask workers that have opened the work, and how many tasks they do at one time.
+
+    Raises:
+        SchedulerUnusable: nobody answers at the address, or no workers are there.
+        WorkersRefused: they would make other bytes.
+    """
+    name = f"shards-{uuid.uuid4().hex[:12]}"
+    with ExitStack() as stack:
+        stack.enter_context(_quiet())
+        if options.scheduler:
+            client = stack.enter_context(_connected(options.scheduler, _security(options)))
+            expected = Expected.here(inputs)
+            refuse_others(client, expected)
+        else:
+            client = stack.enter_context(_local(workers, processes))
+            expected = Expected({}, {})
+        client.register_plugin(Workshop(name, pickle.dumps(work, protocol=5), expected))
+        stack.callback(_unregister, client, name)
+        crew: DaskCrew[T, R] = DaskCrew(client, name, describe)
+        stack.callback(crew.close)
+        yield crew, sum(client.nthreads().values())
+
+
+def refuse_others(client: Client, expected: Expected) -> None:
+    """Ask every worker what it has.
+
+    Raises:
+        WorkersRefused: what some of them have would make other bytes.
+    """
+    found = client.run(_looking(), *astuple(expected))
+    problems = [f"Dask worker {at}: {'; '.join(wrong)}" for at, wrong in found.items() if wrong]
+    if problems:
+        raise WorkersRefused("\n".join(problems), hint=REFUSED_HINT)
+
+
+def _looking() -> Callable[..., list[str]]:
+    """A function that travels by value, for workers that may not have ours."""
+
+    def look(*expected: Any) -> list[str]:
+        try:
+            from remote.workloads.shards.execution import onworkers
+        except ImportError as error:
+            return [f"it has not this version of Workhorse ({error})"]
+        return onworkers.differences(onworkers.Expected(*expected))
+
+    return look
+
+
+def _unregister(client: Client, name: str) -> None:
+    with suppress(OSError, ValueError, AttributeError):  # whatever there was may be gone
+        if client.status == "running":
+            client.unregister_worker_plugin(name)
+
+
+@contextmanager
+def _local(workers: int, processes: bool) -> Iterator[Client]:
+    """Workers of this machine, on the loopback, that leave no file behind."""
+    with (
+        tempfile.TemporaryDirectory(prefix="workhorse-dask-") as folder,
+        dask.config.set({**_LOCAL, "temporary-directory": folder}),
+        LocalCluster(
+            n_workers=workers if processes else 1,
+            threads_per_worker=1 if processes else workers,
+            processes=processes,
+            host="127.0.0.1" if processes else None,
+            dashboard_address=None,
+            memory_limit=0,
+            local_directory=folder,
+            silence_logs=_QUIET,
+            **({"env": dict(THREAD_CAPPED)} if processes else {}),
+        ) as cluster,
+        Client(cluster, direct_to_workers=True, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _connected(address: str, security: Security | None) -> Iterator[Client]:
+    try:
+        client = Client(
+            address,
+            timeout=SECONDS_TO_CONNECT,
+            security=security,
+            direct_to_workers=True,
+            set_as_default=False,
+        )
+    except (OSError, ValueError, TypeError) as error:
+        raise SchedulerUnusable(
+            f"No Dask scheduler answers at {address}: {error}",
+            hint="Start one (dask scheduler), and see to address, firewall and certificates.",
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=SECONDS_WITHOUT_WORKERS)
+        except TimeoutError:
+            raise _workerless() from None
+        yield client
+
+
+def _security(options: DaskOptions) -> Security | None:
+    given = {
+        "tls_ca_file": options.tls_ca_file,
+        "tls_client_cert": options.tls_cert,
+        "tls_client_key": options.tls_key,
+    }
+    if not any(given.values()):
+        return None
+    return Security(require_encryption=True, **{k: v for k, v in given.items() if v})
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Errors of Dask become errors of ours: its own log says them twice."""
+    names = [
+        name
+        for name in logging.root.manager.loggerDict
+        if name.split(".")[0] in ("distributed", "tornado", "asyncio")
+    ]
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(_QUIET)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
