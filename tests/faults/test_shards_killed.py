@@ -3,177 +3,71 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
-from remote.workloads.durable import HashingFile
-from remote.workloads.shards import BuildResult, BuildSettings, build_shards
+from remote.workloads.shards import BuildSettings, build_shards
 from remote.workloads.shards.validate import validate
+from tests.faults.disk import Fault, Killed, failing
+from tests.faults.small_builds import SPECTRA, build_small, complete, small_inputs
 from tests.unit.shards.making import RUN_ID, make_input, tree
 
 KILLS = 10
 SEED = 20250423
 
 
-class Killed(BaseException):
-    """The process is dead: nothing that it would do after this happens."""
-
-
-class Gate:
-    """Lets a number of writes through and none after them; the last one may be done by half."""
-
-    def __init__(self, allowed: int) -> None:
-        self.left = allowed
-        self.passed = 0
-
-    def __call__(self) -> None:
-        if self.left <= 0:
-            raise Killed
-        self.left -= 1
-        self.passed += 1
-
-
-@pytest.fixture
-def gated(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Gate]:
-    """Puts a gate before everything that a build does to the disk."""
-    real: dict[str, Any] = {
-        name: getattr(os, name) for name in ("write", "fsync", "truncate", "open")
-    }
-    rename, unlink, append = Path.rename, Path.unlink, HashingFile.append
-
-    def install(allowed: int) -> Gate:
-        gate = Gate(allowed)
-
-        def write(descriptor: int, data: Any) -> int:
-            if gate.left == 1 and len(data) > 1:  # torn
-                real["write"](descriptor, bytes(data)[: len(data) // 2])
-                gate.left = 0
-            gate()
-            return int(real["write"](descriptor, data))
-
-        def grow(file: HashingFile, *parts: Any) -> None:
-            if gate.left == 1:
-                append(file, *(memoryview(part)[: len(part) // 2] for part in parts))
-                gate.left = 0
-            gate()
-            append(file, *parts)
-
-        def after(name: str) -> Callable[..., Any]:
-            def call(*args: Any) -> Any:
-                gate()
-                return real[name](*args)
-
-            return call
-
-        def renamed(path: Path, target: Path) -> Path:
-            gate()
-            return rename(path, target)
-
-        def removed(path: Path, missing_ok: bool = False) -> None:
-            gate()
-            unlink(path, missing_ok)
-
-        monkeypatch.setattr(os, "write", write)
-        monkeypatch.setattr(os, "fsync", after("fsync"))
-        monkeypatch.setattr(os, "truncate", after("truncate"))
-        monkeypatch.setattr(Path, "rename", renamed)
-        monkeypatch.setattr(Path, "unlink", removed)
-        monkeypatch.setattr(HashingFile, "append", grow)
-        return gate
-
-    return install
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Four row groups, one of them without a good row."""
-    folder = tmp_path_factory.mktemp("small")
-    return [
-        make_input(folder / "first.hdf5", 10_200, 1, bad=(0, 5_000)),
-        make_input(folder / "second.hdf5", 300, 2),
-    ]
+    return small_inputs(tmp_path_factory.mktemp("small"))
 
 
-def build(root: Path, inputs: list[Path], **options: Any) -> BuildResult:
-    return build_shards(
-        BuildSettings(max_shard_size_bytes=65_536),
-        input_hdf5=inputs,
-        output_root=root,
-        run_id=RUN_ID,
-        num_workers=1,
-        skip_preflight=True,
-        resume=True,
-        **options,
-    )
-
-
-def complete(root: Path) -> Iterator[tuple[Path, bytes]]:
-    """The shards under their final names; each must be whole, whenever one looks."""
-    for path in sorted(root.glob("*/shard_*.parquet")):
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            file.read()
-        yield path, path.read_bytes()
-
-
-def test_killed_at_each_write(
-    tmp_path: Path, small: list[Path], gated: Callable[[int], Gate], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build(tmp_path / "whole", small)
+def test_killed_at_each_call(tmp_path: Path, small: list[Path]) -> None:
+    """At each write, fsync, rename, mkdir, open, truncate and unlink."""
+    build_small(tmp_path / "whole", small)
     expected = tree(tmp_path / "whole")
-    with monkeypatch.context():
-        gate = gated(10**9)
-        build(tmp_path / "counted", small)
-    steps = gate.passed
-    assert steps > 40
-    monkeypatch.undo()
+    with failing(tmp_path / "counted") as disk:
+        build_small(tmp_path / "counted", small)
+    steps = disk.calls.total()
+    assert steps > 80
     for step in range(steps):
         root = tmp_path / f"killed{step}"
-        gated(step)
-        try:
-            build(root, small)
-        except Killed:
-            pass
-        finally:
-            monkeypatch.undo()
+        killed(root, small, step)
         whole = dict(complete(root))
-        found = build(root, small)
-        assert tree(root) == expected, f"killed at write {step} of {steps}"
-        assert found.num_samples == 5_500
+        found = build_small(root, small)
+        assert tree(root) == expected, f"killed at call {step} of {steps}"
+        assert found.num_samples == SPECTRA
         for path, data in whole.items():
             assert path.read_bytes() == data
 
 
+def killed(root: Path, inputs: list[Path], step: int) -> None:
+    """A build that is dead from that call on, if it comes so far."""
+    with failing(root, Fault("kill", step)) as disk, suppress(Killed):
+        build_small(root, inputs)
+        assert not disk.failed
+
+
 @pytest.mark.slow
-def test_killed_twice(
-    tmp_path: Path, small: list[Path], gated: Callable[[int], Gate], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_twice(tmp_path: Path, small: list[Path]) -> None:
     """Killed while a build goes on after a kill."""
-    build(tmp_path / "whole", small)
+    build_small(tmp_path / "whole", small)
     expected = tree(tmp_path / "whole")
     choose = random.Random(SEED)
     for attempt in range(60):
         root = tmp_path / f"killed{attempt}"
         for _ in range(3):
-            gated(choose.randrange(40))
-            try:
-                build(root, small)
-            except Killed:
-                pass
-            finally:
-                monkeypatch.undo()
-        build(root, small)
+            killed(root, small, choose.randrange(60))
+        build_small(root, small)
         assert tree(root) == expected
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from remote.errors import IntegrityFailure, ResumeRefused
-from remote.workloads.durable import closed_on_error, sha256_file
+from remote.workloads.durable import closed_on_error, sha256_file, writing_errors
 from remote.workloads.shards.append import CheckedPrefix, ShardFile, longest_prefix, partial_path
 from remote.workloads.shards.fingerprints import Fingerprints, crc, stored
 from remote.workloads.shards.journal import CloseLine, GroupLine, Journal, Journalled, Line
@@ -173,5 +173,5 @@ def _after_rename(
 
 
 def _cut(journal: Path, size: int) -> None:
-    with journal.open("r+b") as file:
+    with writing_errors(journal), journal.open("r+b") as file:
         file.truncate(size)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from remote.errors import WorkhorseError
 from remote.workloads.durable import json_bytes, write_atomic
 from remote.workloads.shards.append import ShardFile
 from remote.workloads.shards.encode import EncodedGroup
@@ -163,12 +164,20 @@ class OrderedWriter:
     ) -> None:
         try:
             if error is not None:
-                self.abandon()
+                self._leave(error)
         finally:
             self._syncer.shutdown(wait=True)
             self.written.close()
             if self._journal is not None:
                 self._journal.close()
+
+    def _leave(self, error: BaseException) -> None:
+        """Keep what is written; what ends the build is told, not what this meets in its wake."""
+        try:
+            self.abandon()
+        except WorkhorseError:
+            if not isinstance(error, WorkhorseError):
+                raise
 
     def _place(self, group: EncodedGroup) -> GroupLine:
         shard = self._open_shard()
