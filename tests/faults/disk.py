@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import pytest
 
@@ -88,18 +88,18 @@ class Disk:
             self.failed |= now
             return now or dead or again
 
-    def refuse(self) -> NoReturn:
-        """The failure itself."""
+    def failure(self) -> BaseException:
+        """What is raised where a call fails."""
         assert self.fault is not None
         if self.fault.how == "kill":
-            raise Killed
+            return Killed()
         number = NUMBERS[self.fault.how]
-        raise OSError(number, os.strerror(number))
+        return OSError(number, os.strerror(number))
 
     def before(self, kind: Kind) -> None:
         """Count one call, and fail it where it is to fail."""
         if self.fails(kind):
-            self.refuse()
+            raise self.failure()
 
     def write(self, data: Any, really: Callable[[Any], int]) -> int:
         """One write: whole; or half and then the failure, as a disk does that gets full."""
@@ -111,7 +111,7 @@ class Disk:
             written = really(half)
             if self.fault is not None and self.fault.how == "full":
                 return written
-        self.refuse()
+        raise self.failure()
 
 
 class _Raw(io.FileIO):

@@ -152,7 +152,7 @@ class Job:
         workers = self.request.execution.workers
         left = remaining(self.tasks, writer.written.reached)
         meter = Meter(sum(map(len, self.tasks)), self.watch, writer.written.totals.merged())
-        with executor(workers) as pool:
+        with executor(workers) as pool, writer.saved():
             for group in work.groups(in_order(pool, work, left, workers + 1)):
                 writer.append(group)
                 meter.add(group.stats, writer.shards_begun)

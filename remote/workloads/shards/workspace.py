@@ -143,9 +143,6 @@ def begin(
         ResumeRefused: the unfinished build is of something else, or kept no journal.
         IntegrityFailure: its files are not what its journal says.
     """
-    for folder in (output.names.shard(0).parent, workspace.folder):
-        with writing_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
     known = read_journal(workspace.journal) if resume and workspace.journal.exists() else None
     if resume and known is not None:
         return _go_on(workspace, output, key, known)
@@ -154,6 +151,9 @@ def begin(
             f"{workspace.root} holds shards of {workspace.run_id} and no journal of them.",
             hint=BUILD_ANEW,
         )
+    for folder in (output.names.shard(0).parent, workspace.folder):
+        with writing_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     _sweep(workspace.root)
     if not keep:
         return Written([], None, [], Totals(), Fingerprints(None)), None
