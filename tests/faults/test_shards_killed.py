@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
-import signal
-import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remote.errors import DiskTooSmall
 from remote.workloads.shards import BuildSettings, build_shards
-from remote.workloads.shards.validate import validate
+from tests.faults.commands import build_command, journalled, run
 from tests.faults.disk import Fault, Killed, failing
+from tests.faults.families import PARENT
+from tests.faults.kill_campaign import WAYS, campaign
 from tests.faults.small_builds import SPECTRA, build_small, complete, small_inputs
 from tests.unit.shards.making import RUN_ID, make_input, tree
 
@@ -105,118 +103,35 @@ def test_an_end_that_never_reached_the_disk_is_made_again(
         assert tree(root) == tree(tmp_path / "whole")
 
 
-BUILD = """
-import sys
-from pathlib import Path
-from remote.workloads.shards import BuildSettings, build_shards
-build_shards(
-    BuildSettings(max_shard_size_bytes=1_500_000), input_hdf5=sys.argv[3:], output_root=sys.argv[1],
-    run_id="20250423_143022", num_workers=int(sys.argv[2]), skip_preflight=True, resume=True,
-)
-"""
-
-
-def started(root: Path, workers: int, inputs: list[Path]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", BUILD, str(root), str(workers), *map(str, inputs)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE)
-
-
-def build_in_process(root: Path, workers: int, inputs: list[Path]) -> None:
-    build_shards(
-        BuildSettings(max_shard_size_bytes=1_500_000),
-        input_hdf5=inputs,
-        output_root=root,
-        run_id=RUN_ID,
-        num_workers=workers,
-        skip_preflight=True,
-        resume=True,
-    )
-
-
-def forked(root: Path, workers: int, inputs: list[Path]) -> BaseProcess:
-    """A process of its own, from a server that has everything imported: it starts in no time."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["remote.workloads.shards.build"])
-    process = context.Process(target=build_in_process, args=(root, workers, inputs))
-    process.start()
-    return process
-
-
-def finished(process: BaseProcess) -> int | None:
-    process.join(120)
-    return process.exitcode
-
-
-def lines(root: Path) -> int:
-    journals = list(root.glob("checkpoints/journal_*"))
-    return journals[0].read_bytes().count(b"\n") if journals else 0
-
-
 def test_killed_at_ten_random_moments(tmp_path: Path) -> None:
-    """SIGKILL from outside, in the course of one build: each attempt goes on after the last."""
-    inputs = [make_input(tmp_path / f"{name}.hdf5", 60_000, seed) for seed, name in enumerate("ab")]
-    groups = 24
-    assert finished(forked(tmp_path / "whole", 2, inputs)) == 0
-    expected = tree(tmp_path / "whole")
-
-    root = tmp_path / "killed"
-    choose = random.Random(SEED)
-    targets = sorted(choose.randrange(1, groups + 6) for _ in range(KILLS))
-    killed = 0
-    for target in targets:
-        attempt = forked(root, choose.choice([1, 2, 4]), inputs)
-        deadline = time.monotonic() + 120
-        while lines(root) < target and attempt.is_alive():
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        time.sleep(choose.uniform(0, 0.02))
-        attempt.kill()
-        code = finished(attempt)
-        assert code in (0, -signal.SIGKILL)
-        killed += code != 0
-        for _ in complete(root):
-            pass
-    assert killed >= KILLS // 2
-    assert finished(forked(root, 2, inputs)) == 0
-    assert tree(root) == expected
-    assert validate(root).problems == ()
+    """SIGKILL from outside: ten kills of the campaign (`tests.faults.kill_campaign`)."""
+    threads = [way for way in WAYS if way.name == "threads"]
+    tally = campaign(KILLS, SEED, tmp_path / "campaign", threads, print)["threads"]
+    assert tally.faults == []
+    assert tally.kills[PARENT] >= KILLS
+    assert tally.resumes >= 1
 
 
-def test_stopped_by_ctrl_c_leaves_no_thread_and_goes_on(tmp_path: Path) -> None:
-    inputs = [make_input(tmp_path / "a.hdf5", 100_000, 1)]
-    root = tmp_path / "out"
-    with started(root, 2, inputs) as attempt:
-        deadline = time.monotonic() + 60
-        while lines(root) < 3 and attempt.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        attempt.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        _, errors = attempt.communicate(timeout=30)
-    assert b"KeyboardInterrupt" in errors
-    assert time.monotonic() - began < 5
-    done = lines(root)
-    assert done >= 3
-    with started(root, 2, inputs) as last:
-        assert last.wait(timeout=60) == 0
-    assert validate(root).problems == ()
-
-
-LIMITED = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+from remote.workloads.shards.__main__ import main
+main(sys.argv[1:])
+"""
 
 
 def test_a_full_disk_is_told_and_the_build_goes_on_later(tmp_path: Path) -> None:
     """No file may pass 1 MB, so that a shard of 1.5 MB cannot be finished."""
     inputs = [make_input(tmp_path / "a.hdf5", 30_000, 1)]
     root = tmp_path / "out"
-    command = [sys.executable, "-c", LIMITED + BUILD, str(root), "2", *map(str, inputs)]
-    full = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "DiskTooSmall" in full.stderr
+    flags = ("--shard-size", 1_500_000, "--num-workers", 2)
+    command = build_command(root, inputs, *flags)
+    full = run([sys.executable, "-c", LIMITED, *command[3:]])
+    assert full.returncode == DiskTooSmall.exit_code, full.stderr
     assert "--resume" in full.stderr
-    assert lines(root) >= 2
+    assert len(journalled(root)) >= 2
     assert not list(complete(root))
     for where in (root, tmp_path / "whole"):
-        with started(where, 2, inputs) as attempt:
-            _, errors = attempt.communicate(timeout=60)
-        assert attempt.returncode == 0, errors.decode()
+        done = run(build_command(where, inputs, *flags, "--resume"))
+        assert done.returncode == 0, done.stderr
     assert tree(root) == tree(tmp_path / "whole")
