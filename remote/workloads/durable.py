@@ -32,16 +32,18 @@ class Digest(Protocol):
 
 def fsync_directory(path: Path) -> None:
     """Make renames inside a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with writing_errors(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def publish(temporary: Path, final: Path) -> None:
     """Give a finished, synced file its final name; both lie in one directory."""
-    temporary.rename(final)
+    with writing_errors(final):
+        temporary.rename(final)
     fsync_directory(final.parent)
 
 
@@ -90,7 +92,7 @@ class HashingFile:
         self._digest: Digest = hashlib.sha256() if digest is None else digest
         with writing_errors(path):
             self._file = path.open("r+b" if size else "wb", buffering=0)
-        with closed_on_error(self):
+        with closed_on_error(self), writing_errors(path):
             self._file.truncate(size)
             self._file.seek(size)
 
@@ -217,5 +219,5 @@ def writing_errors(path: Path) -> Iterator[None]:
             ) from error
         raise ResultsUnusable(
             f"{path} cannot be written: {reason}.",
-            hint="Choose another output directory, or see what is wrong with this one.",
+            hint="See what is wrong there, then go on with --resume; or choose another directory.",
         ) from error

@@ -265,9 +265,17 @@ def test_an_unfinished_build_is_not_overwritten_nor_gone_on_with_differently(
     refused(UsageError, "unfinished build", root, inputs)
     other = replace(SMALL, preprocessing=Preprocessing(min_peaks=3))
     refused(ResumeRefused, r"min_peaks: was 1, is now 3", root, inputs, other, resume=True)
-    refused(ResumeRefused, "inputs/second.hdf5", root, inputs[:1], resume=True)
+    refused(
+        ResumeRefused,
+        "input second.hdf5: was part of it, is not given now",
+        root,
+        inputs[:1],
+        resume=True,
+    )
     changed = make_input(tmp_path / "first.hdf5", 33_333, 9, chunk_rows=7_000)
-    refused(ResumeRefused, "inputs/first.hdf5", root, [changed, inputs[1]], resume=True)
+    refused(
+        ResumeRefused, "input first.hdf5: content differs", root, [changed, inputs[1]], resume=True
+    )
 
 
 def test_a_finished_build_is_not_gone_on_with_differently(
@@ -275,7 +283,7 @@ def test_a_finished_build_is_not_gone_on_with_differently(
 ) -> None:
     other = replace(SMALL, max_spectra=10)
     root = built.manifest.parent
-    refused(ResumeRefused, "max_spectra: was None, is now 10", root, inputs, other, resume=True)
+    refused(ResumeRefused, "max_spectra: was not set, is now 10", root, inputs, other, resume=True)
 
 
 def test_a_complete_shard_that_is_gone_is_told(tmp_path: Path, inputs: list[Path]) -> None:

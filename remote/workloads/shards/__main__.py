@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 import traceback
@@ -15,6 +14,7 @@ from remote.errors import Cancelled, InternalError, WorkhorseError
 from remote.workloads.shards.cli.build import build_shards
 from remote.workloads.shards.cli.report import quality_report
 from remote.workloads.shards.cli.sample import sample_data
+from remote.workloads.shards.cli.stopping import advice, stopping
 from remote.workloads.shards.cli.validate import validate_shards
 
 
@@ -29,27 +29,30 @@ for command in (build_shards, validate_shards, quality_report, sample_data):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error ends here, as text on stderr and an exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        msms.main(arguments, prog_name="msms", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _tell("Stopped. What was written is kept.", "Go on with --resume.")
-        sys.exit(Cancelled.exit_code)
-    except WorkhorseError as error:
-        _tell(error.problem, error.hint)
-        sys.exit(error.exit_code)
-    except Exception as error:  # noqa: BLE001 - the outermost edge
-        _tell(f"Unexpected error: {error!r}", f"The traceback is in {_logged()}.")
-        sys.exit(InternalError.exit_code)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+
+    def stopped() -> None:
+        _tell("Stopped. What was written is kept.", advice(given))
+
+    with stopping(stopped):
+        try:
+            msms.main(given, prog_name="msms", standalone_mode=False)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            stopped()
+            sys.exit(Cancelled.exit_code)
+        except WorkhorseError as error:
+            _tell(error.problem, error.hint)
+            sys.exit(error.exit_code)
+        except Exception as error:  # noqa: BLE001 - the outermost edge
+            _tell(f"Unexpected error: {error!r}", f"The traceback is in {_logged()}.")
+            sys.exit(InternalError.exit_code)
 
 
 def _tell(problem: str, hint: str) -> None:
-    click.echo(f"error: {problem}", err=True)
-    if hint:
-        click.echo(hint, err=True)
+    click.echo("\n".join(filter(None, (f"error: {problem}", hint))), err=True)
 
 
 def _logged() -> Path:

@@ -133,8 +133,11 @@ def _sample(request: Request, folder: Path | None) -> Iterator[Path]:
     rows = request.sample_spectra
     notice(f"No input was named: generating a sample of {rows:,} spectra (it is not kept).")
     for stale in folder.glob(f"{_SAMPLE_PREFIX}*") if folder else ():
-        shutil.rmtree(stale)
-    with tempfile.TemporaryDirectory(prefix=_SAMPLE_PREFIX, dir=folder) as temporary:
+        with writing_errors(stale):
+            shutil.rmtree(stale)
+    with writing_errors(folder or Path(tempfile.gettempdir())):
+        made = tempfile.TemporaryDirectory(prefix=_SAMPLE_PREFIX, dir=folder)
+    with made as temporary:
         path = Path(temporary) / "sample.hdf5"
         tell = partial(progress, "sample", unit="spectra")
         with writing_errors(path):

@@ -25,7 +25,15 @@ class Fingerprints:
     """All fingerprints of a build, in the order of its row groups."""
 
     def __init__(self, path: Path | None, kept: Sequence[Hashes] = ()) -> None:
-        """Begin with what is `kept`; anything else that the file held is cut off."""
+        """Begin with what is `kept`; anything else that the file held is cut off.
+
+        Args:
+            path: None to keep them in memory alone.
+
+        Raises:
+            DiskTooSmall, ResultsUnusable: the file cannot be written; so do `append` and `sync`.
+        """
+        self._path = path
         self._parts = list(kept)
         self._descriptor: int | None = None
         if path is not None:
@@ -44,10 +52,11 @@ class Fingerprints:
         """Add those of one row group; return the CRC-32 of their bytes."""
         data = hashes.astype("<u8")  # a copy: the hashes may be part of a large message
         self._parts.append(data)
-        if self._descriptor is not None and len(data):
+        if self._descriptor is not None and self._path is not None and len(data):
             view = memoryview(data.tobytes())
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            with writing_errors(self._path):
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
         return crc(data)
 
     def all(self) -> Hashes:
@@ -56,8 +65,9 @@ class Fingerprints:
 
     def sync(self) -> None:
         """Return when the file is on disk."""
-        if self._descriptor is not None:
-            os.fsync(self._descriptor)
+        if self._descriptor is not None and self._path is not None:
+            with writing_errors(self._path):
+                os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Close without syncing."""

@@ -153,7 +153,8 @@ class Job:
         left = remaining(self.tasks, writer.written.reached)
         meter = Meter(sum(map(len, self.tasks)), self.watch, writer.written.totals.merged())
         inputs = [source.path for source in self.sources]
-        with crew(self.request.execution, work, work.describe, inputs) as workers:
+        execution = self.request.execution
+        with crew(execution, work, work.describe, inputs) as workers, writer.saved():
             for group in work.groups(in_order(workers.submit, left, workers.ahead)):
                 writer.append(group)
                 meter.add(group.stats, writer.shards_begun)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from remote.errors import IntegrityFailure, ResumeRefused
-from remote.workloads.durable import closed_on_error, sha256_file
+from remote.workloads.durable import closed_on_error, sha256_file, writing_errors
 from remote.workloads.shards.append import CheckedPrefix, ShardFile, longest_prefix, partial_path
+from remote.workloads.shards.differences import differences
 from remote.workloads.shards.fingerprints import Fingerprints, crc, stored
 from remote.workloads.shards.journal import CloseLine, GroupLine, Journal, Journalled, Line
 from remote.workloads.shards.totals import Totals
@@ -26,26 +27,14 @@ def check_key(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to go on with other input, settings, code or software.
 
     Raises:
-        ResumeRefused: names every part that differs, with both values.
+        ResumeRefused: names every part that differs.
     """
-    differences = list(_differences("", then, now))
-    if differences:
-        listing = "\n".join(f"  {line}" for line in differences)
+    if then != now:
+        listing = "\n".join(f"  {line}" for line in differences(then, now))
         raise ResumeRefused(
             f"The build that is there was made from something else:\n{listing}",
             hint=f"Give the same input and options again to go on with it. {BUILD_ANEW}",
         )
-
-
-def _differences(path: str, then: object, now: object) -> Sequence[str]:
-    if isinstance(then, Mapping) and isinstance(now, Mapping):
-        keys = sorted({*then, *now})
-        return [
-            line
-            for key in keys
-            for line in _differences(f"{path}/{key}".lstrip("/"), then.get(key), now.get(key))
-        ]
-    return [] if then == now else [f"{path}: was {then}, is now {now}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,5 +162,5 @@ def _after_rename(
 
 
 def _cut(journal: Path, size: int) -> None:
-    with journal.open("r+b") as file:
+    with writing_errors(journal), journal.open("r+b") as file:
         file.truncate(size)

@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from remote.errors import ResumeRefused, UsageError
-from remote.workloads.durable import closed_on_error, fsync_directory, json_bytes, write_atomic
+from remote.workloads.durable import (
+    closed_on_error,
+    fsync_directory,
+    json_bytes,
+    write_atomic,
+    writing_errors,
+)
 from remote.workloads.shards.fingerprints import Fingerprints
 from remote.workloads.shards.journal import Journal, Journalled, read_journal
 from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest
@@ -80,7 +86,8 @@ class Workspace:
     def clear(self) -> None:
         """Remove what only a resume needs; the dataset is complete."""
         for path in (self.journal, self.fingerprints):
-            path.unlink(missing_ok=True)
+            with writing_errors(path):
+                path.unlink(missing_ok=True)
         fsync_directory(self.folder)
 
 
@@ -136,8 +143,6 @@ def begin(
         ResumeRefused: the unfinished build is of something else, or kept no journal.
         IntegrityFailure: its files are not what its journal says.
     """
-    for folder in (output.names.shard(0).parent, workspace.folder):
-        folder.mkdir(parents=True, exist_ok=True)
     known = read_journal(workspace.journal) if resume and workspace.journal.exists() else None
     if resume and known is not None:
         return _go_on(workspace, output, key, known)
@@ -146,6 +151,9 @@ def begin(
             f"{workspace.root} holds shards of {workspace.run_id} and no journal of them.",
             hint=BUILD_ANEW,
         )
+    for folder in (output.names.shard(0).parent, workspace.folder):
+        with writing_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     _sweep(workspace.root)
     if not keep:
         return Written([], None, [], Totals(), Fingerprints(None)), None
@@ -157,7 +165,8 @@ def begin(
 def _sweep(root: Path) -> None:
     """Remove what a killed build that kept no journal left under temporary names."""
     for path in (*root.glob(".*.partial"), *root.glob("*/.*.partial")):
-        path.unlink()
+        with writing_errors(path):
+            path.unlink()
 
 
 def _go_on(

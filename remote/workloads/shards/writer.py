@@ -8,12 +8,14 @@ any two of them is repaired by `resume.restore`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from remote.errors import WorkhorseError
 from remote.workloads.durable import json_bytes, write_atomic
 from remote.workloads.shards.append import ShardFile
 from remote.workloads.shards.encode import EncodedGroup
@@ -117,16 +119,17 @@ class OrderedWriter:
         self._since_checkpoint = 0
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="shards-sync")
         self._syncing: Future[None] | None = None
+        self._left = False
 
     def append(self, group: EncodedGroup) -> None:
         """Write one row group, closing the open shard first where it would grow too large."""
         line = self._place(group)
+        if self._journal is not None:  # first: an interrupt must not count what it does not hold
+            self._journal.append(line)
         self.written.lines.append(line)
         self.written.totals.add(group.stats)
         self.written.rows += group.rows
         self.written.reached = (group.input_index, group.row_stop)
-        if self._journal is not None:
-            self._journal.append(line)
         self._since_checkpoint += group.row_stop - group.row_start
         if self._since_checkpoint >= self._interval:
             self._checkpoint()
@@ -163,12 +166,35 @@ class OrderedWriter:
     ) -> None:
         try:
             if error is not None:
-                self.abandon()
+                self._leave(error)
         finally:
             self._syncer.shutdown(wait=True)
             self.written.close()
             if self._journal is not None:
                 self._journal.close()
+
+    @contextmanager
+    def saved(self) -> Iterator[None]:
+        """Make what is written durable at once where the block fails or is interrupted.
+
+        For what is around it may wait long: for tasks that are under way.
+        """
+        try:
+            yield
+        except BaseException as error:
+            self._leave(error)
+            raise
+
+    def _leave(self, error: BaseException) -> None:
+        """Keep what is written; what ends the build is told, not what this meets in its wake."""
+        if self._left:
+            return
+        self._left = True
+        try:
+            self.abandon()
+        except WorkhorseError:
+            if not isinstance(error, WorkhorseError):
+                raise
 
     def _place(self, group: EncodedGroup) -> GroupLine:
         shard = self._open_shard()

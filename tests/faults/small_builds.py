@@ -1,0 +1,44 @@
+"""Small builds that are made to fail, and what must hold of what they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from remote.workloads.shards import BuildResult, BuildSettings, build_shards
+from tests.unit.shards.making import RUN_ID, make_input
+
+SPECTRA = 5_500
+
+
+def small_inputs(folder: Path) -> list[Path]:
+    """Four row groups, one of them without a good row."""
+    return [
+        make_input(folder / "first.hdf5", 10_200, 1, bad=(0, 5_000)),
+        make_input(folder / "second.hdf5", 300, 2),
+    ]
+
+
+def build_small(root: Path, inputs: list[Path], **options: Any) -> BuildResult:
+    """Build, or go on with what is there; two shards."""
+    return build_shards(
+        BuildSettings(max_shard_size_bytes=65_536),
+        input_hdf5=inputs,
+        output_root=root,
+        run_id=RUN_ID,
+        num_workers=1,
+        skip_preflight=True,
+        resume=True,
+        **options,
+    )
+
+
+def complete(root: Path) -> Iterator[tuple[Path, bytes]]:
+    """The shards under their final names; each must be whole, whenever one looks."""
+    for path in sorted(root.glob("*/shard_*.parquet")):
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            file.read()
+        yield path, path.read_bytes()
