@@ -53,6 +53,7 @@ class LibraryReader:
         first, last = row_start // chunks.chunk[0], (row_stop - 1) // chunks.chunk[0]
         for place, size in np.ndenumerate(chunks.sizes[first : last + 1]):
             at = first + place[0], *place[1:]
+            chunks.check(at)
             corner = tuple(p * c for p, c in zip(at, chunks.chunk, strict=True))
             mask, stored = self.dataset.id.read_direct_chunk(corner)
             if len(stored) != size or (mask and not chunks.skipped):
