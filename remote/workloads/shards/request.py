@@ -179,6 +179,9 @@ def _dask(o: Options) -> DaskOptions | None:
             "TLS files are given, and no scheduler that uses TLS.",
             hint="Name it with --scheduler tls://HOST:PORT.",
         )
+    missing = [name for name in tls if name and not Path(name).is_file()]
+    if missing:
+        raise UsageError(f"There is no file {missing[0]}.", hint="Name the PEM files for TLS.")
     if scheduler and not _SCHEDULER.fullmatch(scheduler):
         raise UsageError(
             f"{scheduler!r} is not the address of a Dask scheduler.",

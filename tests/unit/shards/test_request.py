@@ -12,7 +12,7 @@ from remote.errors import ConfigInvalid, InputUnusable, UsageError
 from remote.workloads.shards.cli.build import build_shards as command
 from remote.workloads.shards.cli.build import merged
 from remote.workloads.shards.request import Options, Request, make_request
-from remote.workloads.shards.settings import BuildSettings, Quality, read_settings
+from remote.workloads.shards.settings import BuildSettings, DaskOptions, Quality, read_settings
 
 CONFIG = """
 dataset_name: gems
@@ -105,3 +105,29 @@ def test_what_cannot_be_done_is_refused() -> None:
         request(run_id="../x")
     with pytest.raises(UsageError, match="batch_size"):
         request(batch_size=-5)
+
+
+def test_who_does_the_work() -> None:
+    assert not request().execution.processes
+    assert request(mode="production").execution.processes
+    assert request().execution.dask is None
+    assert request(use_dask=True).execution.dask == DaskOptions()
+    elsewhere = request(scheduler="tcp://10.0.0.1:8786", mode="production").execution
+    assert elsewhere.dask == DaskOptions("tcp://10.0.0.1:8786")
+    assert (elsewhere.workers, elsewhere.local_workers) == (0, 0)
+    assert request(scheduler="tcp://10.0.0.1:8786", num_workers=7).execution.workers == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"scheduler": "10.0.0.1:8786"}, "tcp://HOST:PORT"),
+        ({"scheduler": "tcp://10.0.0.1:1", "tls_key": "k.pem"}, "tls://HOST:PORT"),
+        ({"scheduler": "tls://10.0.0.1:1", "tls_key": "no/k.pem"}, "no file no/k.pem"),
+        ({"num_workers": 0}, "num_workers is 0"),
+    ],
+)
+def test_what_cannot_be_done_by_anybody_is_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        request(**options)
+    assert says in str(caught.value)

@@ -44,6 +44,10 @@ SECONDS_TO_CONNECT = 10
 SECONDS_WITHOUT_WORKERS = 30
 _SECONDS_BETWEEN_LOOKS = 1.0
 _QUIET = logging.CRITICAL + 1
+# What comes of talking to something else: its answer taken for a length, a pickle, a version.
+_NOT_DASK = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError)
+# Where the servers listen that there would be a dashboard on.
+_NO_DASHBOARD = "127.0.0.1:0"
 _LOCAL = {
     "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.work-stealing": False,
@@ -228,7 +232,9 @@ def _local(workers: int, processes: bool) -> Iterator[Client]:
             threads_per_worker=1 if processes else workers,
             processes=processes,
             host="127.0.0.1" if processes else None,
-            dashboard_address=None,
+            dashboard_address=_NO_DASHBOARD,
+            scheduler_kwargs={"dashboard": False},
+            worker_dashboard_address=_NO_DASHBOARD,
             memory_limit=0,
             local_directory=folder,
             silence_logs=_QUIET,
@@ -249,10 +255,11 @@ def _connected(address: str, security: Security | None) -> Iterator[Client]:
             direct_to_workers=True,
             set_as_default=False,
         )
-    except (OSError, ValueError, TypeError) as error:
+    except _NOT_DASK as error:
         raise SchedulerUnusable(
             f"No Dask scheduler answers at {address}: {error}",
-            hint="Start one (dask scheduler), and see to address, firewall and certificates.",
+            hint="Start one (dask scheduler), and see to address, firewall and, for tls://, "
+            "--tls-ca-file, --tls-cert and --tls-key.",
         ) from error
     with client:
         try:
