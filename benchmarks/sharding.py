@@ -2,6 +2,7 @@
 
     python -m benchmarks.sharding                          1 M generated spectra, three layouts
     python -m benchmarks.sharding --rows 100000 --runs 5   smaller, more often
+    python -m benchmarks.sharding --modes local production threads and processes
 
 Generated files are kept (`--cache`) and used again. Stages run on one core, over the same row
 groups that a build makes; the whole is `build_shards` with its journal and its checks. Figures
@@ -12,13 +13,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import get_args
 
@@ -28,6 +30,7 @@ from remote.workloads.shards.blocks import cut
 from remote.workloads.shards.clean import clean
 from remote.workloads.shards.encode import Encoder
 from remote.workloads.shards.plan import Task, plan
+from remote.workloads.shards.request import Options
 from remote.workloads.shards.sample import Layout, write_sample
 from remote.workloads.shards.schema import Layout as Columns
 from remote.workloads.shards.settings import Preprocessing
@@ -75,10 +78,10 @@ def timed(work: Callable[[], int], runs: int) -> Rates:
     """Rates of each run; `work` returns how many spectra it did."""
     clock, processors = [], []
     for _ in range(runs):
-        began, began_cpu = time.perf_counter(), time.process_time()
+        began, began_cpu = time.perf_counter(), sum(os.times()[:4])
         done = work()
         clock.append(done / (time.perf_counter() - began))
-        processors.append(done / (time.process_time() - began_cpu))
+        processors.append(done / max(sum(os.times()[:4]) - began_cpu, 0.01))
     return tuple(clock), tuple(processors)
 
 
@@ -117,22 +120,31 @@ def stages(source: Source, tasks: Sequence[Task], runs: int) -> Iterable[tuple[s
     yield "write, hash", timed(write, runs)
 
 
-def whole(path: Path, rows: int, workers: int) -> int:
+WAYS: Mapping[str, Options] = {
+    "local": {},
+    "production": {"mode": "production"},
+    "dask-local": {"use_dask": True},
+    "dask-production": {"mode": "production", "use_dask": True},
+}
+
+
+def whole(path: Path, rows: int, workers: int, way: str) -> int:
     """A build from start to end."""
     with tempfile.TemporaryDirectory(prefix="workhorse-benchmark-") as root:
-        build_shards(
-            input_hdf5=path, output_root=root, num_workers=workers, min_memory_gb=0, min_disk_gb=0
-        )
+        options: Options = {"num_workers": workers, "min_memory_gb": 0, "min_disk_gb": 0}
+        build_shards(input_hdf5=path, output_root=root, **(options | WAYS[way]))
     return rows
 
 
-def measured(layout: Layout, path: Path, runs: int, workers: Sequence[int]) -> list[Row]:
+def measured(
+    layout: Layout, path: Path, runs: int, workers: Sequence[int], ways: Sequence[str]
+) -> list[Row]:
     """All lines of one layout."""
     with open_source(path) as source:
         found = [Row(layout, name, *rates) for name, rates in stages(source, plan([source]), runs)]
-        for count in workers:
-            rates = timed(partial(whole, path, source.rows, count), runs)
-            found.append(Row(layout, f"whole, {count} workers", *rates))
+        for way, count in product(ways, workers):
+            rates = timed(partial(whole, path, source.rows, count, way), runs)
+            found.append(Row(layout, f"{way}, {count} workers", *rates))
     return found
 
 
@@ -140,12 +152,12 @@ def table(rows: Sequence[Row]) -> str:
     """One table; ratios are to the first layout's same stage."""
     first = {row.stage: row.median for row in rows if row.layout == rows[0].layout}
     titles = ("spectra/s", "slowest", "fastest", "per CPU s", "ratio")
-    lines = [f"{'layout':<15}{'stage':<20}" + "".join(f"{title:>12}" for title in titles)]
+    lines = [f"{'layout':<15}{'stage':<28}" + "".join(f"{title:>12}" for title in titles)]
     for row in rows:
         figures = (row.median, min(row.rates), max(row.rates), statistics.median(row.cpu_rates))
         ratio = row.median / first[row.stage]
         lines.append(
-            f"{row.layout:<15}{row.stage:<20}"
+            f"{row.layout:<15}{row.stage:<28}"
             + "".join(f"{figure:>12,.0f}" for figure in figures)
             + f"{ratio:>12.2f}"
         )
@@ -162,12 +174,13 @@ def main() -> None:
     parser.add_argument(
         "--layouts", nargs="+", choices=get_args(Layout), default=list(DEFAULT_LAYOUTS)
     )
+    parser.add_argument("--modes", nargs="+", choices=WAYS, default=["local"])
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE)
     options = parser.parse_args()
     rows: list[Row] = []
     for layout in options.layouts:
         path = generated(options.cache, layout, options.rows, options.seed)
-        rows += measured(layout, path, options.runs, options.workers)
+        rows += measured(layout, path, options.runs, options.workers, options.modes)
     print(f"{options.rows:,} spectra, median of {options.runs} runs, {cores()} cores")
     print(table(rows))
 
