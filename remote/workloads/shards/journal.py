@@ -99,9 +99,8 @@ class Journal:
 
     @classmethod
     def create(cls, path: Path, key: Mapping[str, object]) -> Self:
-        """Begin a journal in place of any that was there."""
+        """Begin a journal in place of any that was there; its directory exists."""
         with writing_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND
             journal = cls(path, os.open(path, flags, 0o644))
         with closed_on_error(journal):
