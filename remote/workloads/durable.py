@@ -33,11 +33,29 @@ class Digest(Protocol):
 def fsync_directory(path: Path) -> None:
     """Make renames inside a directory durable."""
     with writing_errors(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _fsync_directory(path)
+
+
+def _fsync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and those above it that are missing, all of them durable.
+
+    Raises:
+        DiskTooSmall, ResultsUnusable: it cannot be made.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    with writing_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        for made in reversed(missing):
+            with suppress(PermissionError):  # where one may write and not look
+                _fsync_directory(made.parent)
 
 
 def publish(temporary: Path, final: Path) -> None:
@@ -168,7 +186,7 @@ def exclusive(directory: Path) -> Iterator[None]:
     """
     with writing_errors(directory):
         made = not directory.exists()
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         _lock(descriptor, directory)

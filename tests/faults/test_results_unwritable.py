@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,26 +15,8 @@ from remote.results.names import FAILED, INCOMING, LEDGER
 from remote.results.recover import recover
 from remote.results.seal import seal
 from remote.results.verify import verify_all
+from tests.faults.mounts import fill, mounted, needs_mounts
 from tests.unit.results.making import clock, make_run, publish, run_json
-
-needs_mounts = pytest.mark.skipif(
-    os.getuid() != 0 or not sys.platform.startswith("linux"),
-    reason="mounting needs root on Linux",
-)
-
-
-@contextmanager
-def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """A small file system of its own."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"this machine does not allow mounts: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @needs_mounts
@@ -66,7 +44,7 @@ def test_a_full_disk_refuses_a_claim(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "64k") as disk:
         root = disk / "results"
         claim("nb", root, clock)
-        _fill(disk / "filler")
+        fill(disk / "filler")
         before = sorted(path.name for path in (root / INCOMING).iterdir())
         with pytest.raises(ResultsUnusable, match="No space left"):
             claim("nb", root, clock)
@@ -81,7 +59,7 @@ def test_a_disk_that_fills_up_publishes_nothing_half(tmp_path: Path, room: int) 
         root = disk / "results"
         run = make_run(tmp_path / "run")
         claimed = claim("nb", root, clock)
-        _fill(disk / "filler", leaving=room * 1024)
+        fill(disk / "filler", leaving=room * 1024)
         problem = _collect_and_seal(root, claimed, run)
         if problem:
             assert "space" in problem or "room" in problem
@@ -115,11 +93,3 @@ def _collect_and_seal(root: Path, claimed: Claim, run: LocalRunFiles) -> str:
     except ResultsUnusable as error:
         return str(error)
     return ""
-
-
-def _fill(path: Path, leaving: int = 0) -> None:
-    """Take all space of the file system but `leaving` bytes."""
-    with path.open("wb", buffering=0) as file:
-        status = os.statvfs(path)
-        free = status.f_bavail * status.f_frsize
-        file.write(b"x" * max(0, free - leaving))

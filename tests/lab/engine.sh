@@ -90,7 +90,7 @@ install_lab() {
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod +x "$policy"
   fi
-  install openssh-server openssh-client iproute2 iptables procps e2fsprogs
+  install openssh-server openssh-client iproute2 iptables procps e2fsprogs strace
 }
 
 down() {

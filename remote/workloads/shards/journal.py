@@ -21,7 +21,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from remote.workloads.durable import closed_on_error, fsync_directory, writing_errors
+from remote.workloads.durable import (
+    closed_on_error,
+    fsync_directory,
+    make_directory,
+    writing_errors,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +105,8 @@ class Journal:
     @classmethod
     def create(cls, path: Path, key: Mapping[str, object]) -> Self:
         """Begin a journal in place of any that was there."""
+        make_directory(path.parent)
         with writing_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND
             journal = cls(path, os.open(path, flags, 0o644))
         with closed_on_error(journal):

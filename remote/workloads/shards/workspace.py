@@ -17,6 +17,7 @@ from remote.workloads.durable import (
     closed_on_error,
     fsync_directory,
     json_bytes,
+    make_directory,
     write_atomic,
     writing_errors,
 )
@@ -152,8 +153,7 @@ def begin(
             hint=BUILD_ANEW,
         )
     for folder in (output.names.shard(0).parent, workspace.folder):
-        with writing_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        make_directory(folder)
     _sweep(workspace.root)
     if not keep:
         return Written([], None, [], Totals(), Fingerprints(None)), None

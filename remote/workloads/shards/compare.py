@@ -1,0 +1,90 @@
+"""Where two datasets that should be the same differ, said as exactly as can be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from remote.workloads.durable import sha256_file
+from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
+
+# How it was made, not what it is.
+_HOW = ("run", "mode")
+
+
+def first_difference(one: Path, other: Path) -> str:
+    """Where the dataset in `other` first differs from that in `one`; empty where it does not.
+
+    Shards are compared byte by byte, manifests without what tells how they were made.
+    """
+    for difference in _differences(one, other):
+        return difference
+    return ""
+
+
+def _differences(one: Path, other: Path) -> Iterator[str]:
+    shards = [
+        {str(path.relative_to(root)) for path in root.glob("*/shard_*.parquet")}
+        for root in (one, other)
+    ]
+    for name in sorted(shards[0] & shards[1]):
+        if sha256_file(one / name) != sha256_file(other / name):
+            yield f"{name}: {_in_shard(one / name, other / name)}"
+    for name in sorted(shards[0] ^ shards[1]):
+        yield f"{name}: only one of the two has it"
+    manifests = [Path(name).with_suffix(".manifest.json") for name in sorted(shards[0])]
+    for path in (*manifests, Path(QUALITY_REPORT), Path(DATASET_MANIFEST)):
+        then, now = (read_manifest(root / path) for root in (one, other))
+        for key in (*then, *(now.keys() - then.keys())):
+            if key not in _HOW and then.get(key) != now.get(key):
+                yield f"{path}: {key}{_values(then.get(key), now.get(key))}"
+
+
+def _values(then: object, now: object) -> str:
+    texts = [json.dumps(value) for value in (then, now)]
+    return f": {texts[0]} and {texts[1]}" if max(map(len, texts)) < 80 else ""
+
+
+def _in_shard(one: Path, other: Path) -> str:
+    """The first row group and column that differ."""
+    with pq.ParquetFile(one) as a, pq.ParquetFile(other) as b:
+        groups = [file.metadata.num_row_groups for file in (a, b)]
+        for group in range(min(groups)):
+            parts = [_columns(file.metadata.row_group(group)) for file in (a, b)]
+            if parts[0].keys() != parts[1].keys():
+                return f"row group {group}: the columns differ"
+            for column, place in parts[0].items():
+                if _read(one, place) != _read(other, parts[1][column]):
+                    name = column.split(".")[0]
+                    same = _read_column(a, group, name).equals(_read_column(b, group, name))
+                    values = "equal values, stored otherwise" if same else "other values"
+                    return f"row group {group}, column {name}: {values}"
+    if groups[0] != groups[1]:
+        return f"{groups[0]} and {groups[1]} row groups"
+    return "the footer"
+
+
+def _columns(group: Any) -> Mapping[str, tuple[int, int]]:
+    """Where the bytes of each column of a row group lie: offset and size."""
+    found = {}
+    for index in range(group.num_columns):
+        column = group.column(index)
+        start = column.data_page_offset
+        if column.has_dictionary_page:
+            start = min(start, column.dictionary_page_offset)
+        found[column.path_in_schema] = (start, column.total_compressed_size)
+    return found
+
+
+def _read(path: Path, place: tuple[int, int]) -> bytes:
+    with path.open("rb") as file:
+        file.seek(place[0])
+        return file.read(place[1])
+
+
+def _read_column(file: pq.ParquetFile, group: int, name: str) -> Any:
+    return file.read_row_group(group, columns=[name])[name]
