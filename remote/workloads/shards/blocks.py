@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from remote.workloads.shards.counts import merge
+from remote.workloads.shards.damage import Damage, within
 
 ROW_GROUP_ROWS = 5_000
 
@@ -38,6 +39,7 @@ class RawRows:
         columns: per-row values by schema column name (`precursor_mz`, `rt`, `charge`, `lsh`,
             `instrument_accuracy_est`, `source_file`, ...), each (n,), NumPy or Arrow. Columns
             that the input lacks are absent.
+        damaged: rows of which not all could be read; what stands for them here means nothing.
     """
 
     input_index: int
@@ -45,6 +47,7 @@ class RawRows:
     mz: npt.NDArray[np.floating]
     intensity: npt.NDArray[np.floating]
     columns: Mapping[str, npt.NDArray[np.generic] | pa.Array]
+    damaged: tuple[Damage, ...] = ()
 
     def __len__(self) -> int:
         return int(self.mz.shape[0])
@@ -88,10 +91,11 @@ def cut(raw: RawRows) -> tuple[RawRows, ...]:
     row_stop = raw.row_start + len(raw)
     first_bound = (raw.row_start // ROW_GROUP_ROWS + 1) * ROW_GROUP_ROWS
     bounds = [raw.row_start, *range(first_bound, row_stop, ROW_GROUP_ROWS), row_stop]
-    return tuple(_slice(raw, a, b) for a, b in pairwise(bounds) if a < b)
+    return tuple(part_of(raw, a, b) for a, b in pairwise(bounds) if a < b)
 
 
-def _slice(raw: RawRows, row_start: int, row_stop: int) -> RawRows:
+def part_of(raw: RawRows, row_start: int, row_stop: int) -> RawRows:
+    """Rows [row_start, row_stop) of a block, as views of it."""
     rows = slice(row_start - raw.row_start, row_stop - raw.row_start)
     return RawRows(
         raw.input_index,
@@ -99,6 +103,7 @@ def _slice(raw: RawRows, row_start: int, row_stop: int) -> RawRows:
         raw.mz[rows],
         raw.intensity[rows],
         {name: values[rows] for name, values in raw.columns.items()},
+        within(raw.damaged, row_start, row_stop),
     )
 
 
@@ -115,6 +120,7 @@ def join(parts: Sequence[CleanRows]) -> CleanRows:
     if len(parts) == 1:
         return first
     shifts = np.cumsum([0, *(int(part.offsets[-1]) for part in parts[:-1])])
+    filled = [part for part in parts if len(part)] or [first]  # the others may lack columns
     offsets = [part.offsets[1:] + shift for part, shift in zip(parts, shifts, strict=True)]
     return CleanRows(
         input_index=first.input_index,
@@ -124,7 +130,9 @@ def join(parts: Sequence[CleanRows]) -> CleanRows:
         offsets=np.concatenate([np.zeros(1, np.int64), *offsets]),
         mzs=np.concatenate([part.mzs for part in parts]),
         ints=np.concatenate([part.ints for part in parts]),
-        columns={name: _joined([part.columns[name] for part in parts]) for name in first.columns},
+        columns={
+            name: _joined([part.columns[name] for part in filled]) for name in filled[0].columns
+        },
         stats=merge(*(part.stats for part in parts)),
         fingerprints=np.concatenate([part.fingerprints for part in parts]),
     )

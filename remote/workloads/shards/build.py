@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -75,7 +75,7 @@ def build_shards(
             sample = stack.enter_context(_sample(request, request.output_root))
             request = replace(request, inputs=(sample,))
         _preflight(request)
-        sources = stack.enter_context(_opened(request.inputs))
+        sources = stack.enter_context(_opened(request))
         return Job.of(request, sources, watch or _unwatched).run(began)
 
 
@@ -101,7 +101,7 @@ def preview(
         if not named:
             request = replace(request, inputs=(stack.enter_context(_sample(request, None)),))
         found = _preflight(request)
-        sources = stack.enter_context(_opened(request.inputs))
+        sources = stack.enter_context(_opened(request))
         job = Job.of(request, sources, _unwatched)
         ends = stops(job.tasks)
         return Preview(
@@ -155,13 +155,14 @@ def _preflight(request: Request) -> preflight.Findings | None:
         min_disk_gb=request.min_disk_gb,
         max_spectra=request.settings.max_spectra,
         workers=request.execution.local_workers,
+        skip_damaged=request.skip_damaged,
     )
 
 
 @contextmanager
-def _opened(paths: Sequence[Path]) -> Iterator[tuple[Source, ...]]:
+def _opened(request: Request) -> Iterator[tuple[Source, ...]]:
     with ExitStack() as stack:
-        sources = open_inputs(paths)
+        sources = open_inputs(request.inputs, skip_damaged=request.skip_damaged)
         for source in sources:
             stack.callback(source.close)
         yield sources

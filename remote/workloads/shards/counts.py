@@ -10,7 +10,9 @@ first in source order.
      "flags": {"saturated", "charge_unknown", "sorted", "peaks_above_precursor"}: spectra
      "extremes": {"mz_rounding_ppm"}: greatest
      "histograms": {name: [counts]}: bins of HISTOGRAMS, then one for everything above
-     "files": {name: [read, written]}}: by the source file that the input names
+     "files": {name: [read, written]}: by the source file that the input names
+     "damaged_ranges": [[input, row_start, row_stop, dataset, reason], ...]}: rows left out because
+         a dataset cannot be read there; ranges of different datasets may overlap
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ INTEGRITY = (
 )
 ATTRITION = ("precursor_above_limit", "too_few_peaks")
 REASONS = INTEGRITY + ATTRITION
+DAMAGED = "damaged"
 
 REMOVED = ("non_finite", "mz_not_positive", "intensity_negative", "intensity_zero")
 
@@ -60,6 +63,7 @@ def empty() -> dict[str, Any]:
         "extremes": {"mz_rounding_ppm": 0.0},
         "histograms": {},
         "files": {},
+        "damaged_ranges": [],
     }
 
 
@@ -68,7 +72,11 @@ def merge(*parts: Counts) -> dict[str, Any]:
     total = empty()
     for part in parts:
         _add(total, part)
-    return {**total, "files": dict(sorted(total["files"].items()))}
+    return {
+        **total,
+        "files": dict(sorted(total["files"].items())),
+        "damaged_ranges": _joined(total["damaged_ranges"]),
+    }
 
 
 def _add(total: dict[str, Any], part: Counts) -> None:
@@ -86,6 +94,19 @@ def _add(total: dict[str, Any], part: Counts) -> None:
     for reason, rows in part["examples"].items():
         together = [*total["examples"].get(reason, ()), *(list(row) for row in rows)]
         total["examples"][reason] = sorted(together)[:MAX_EXAMPLES]
+    total["damaged_ranges"] += part["damaged_ranges"]
+
+
+def _joined(ranges: list[list[Any]]) -> list[list[Any]]:
+    """The same rows in as few ranges as can be, whatever the order; in order of the rows."""
+    joined: list[list[Any]] = []
+    for index, start, stop, *about in sorted(ranges, key=lambda x: (x[0], x[3:], x[1], x[2])):
+        last = joined[-1] if joined else None
+        if last and last[0] == index and last[3:] == about and start <= last[2]:
+            last[2] = max(last[2], stop)
+        else:
+            joined.append([index, start, stop, *about])
+    return sorted(joined)
 
 
 def attrition(counts: Counts) -> int:
@@ -96,3 +117,8 @@ def attrition(counts: Counts) -> int:
 def integrity(counts: Counts) -> int:
     """Spectra left out because their values cannot be right."""
     return sum(counts["dropped"].get(reason, 0) for reason in INTEGRITY)
+
+
+def damaged(counts: Counts) -> int:
+    """Spectra left out because they cannot be read."""
+    return int(counts["dropped"].get(DAMAGED, 0))

@@ -23,12 +23,14 @@ def dataset_manifest(
     hashes: Sequence[str],
     shards: Sequence[Mapping[str, Any]],
     counts: Mapping[str, Any],
+    damaged: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The manifest, from the shards' own ones.
 
     Args:
         hashes: SHA-256 (hex) of each source's file.
         counts: read, written, attrition, integrity and damaged spectra, dropped by reason.
+        damaged: the ranges that were left out because they cannot be read.
     """
     context = RunContext.current()
     return {
@@ -56,8 +58,8 @@ def dataset_manifest(
         "software": software(),
         "image_digest": context.image_digest,
         "parent_runs": list(context.parents),
-        "damaged_ranges": [],
-        "status": "complete",
+        "damaged_ranges": list(damaged),
+        "status": "damaged" if damaged else "complete",
         "run": {
             "run_id": request.run_id,
             "created_at": timestamp(request.created_at),

@@ -63,12 +63,18 @@ ACCEPTED: Mapping[Kind, str] = {
 
 
 class OutOfRange(ValueError):
-    """A number does not fit its column."""
+    """Numbers do not fit their column.
 
-    def __init__(self, row: int, value: float) -> None:
-        super().__init__(f"{value} in row {row}")
-        self.row = row
+    Attributes:
+        row, value: the first of them.
+        rows: (k,) int64, all of them.
+    """
+
+    def __init__(self, rows: npt.NDArray[np.int64], value: float) -> None:
+        super().__init__(f"{value} in row {rows[0]}")
+        self.row = int(rows[0])
         self.value = value
+        self.rows = rows
 
 
 def converted(wanted: Wanted, values: npt.NDArray[Any] | pa.Array) -> Any:
@@ -94,7 +100,7 @@ def _real(wanted: Wanted, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if narrow.itemsize < values.itemsize:
         wrong = np.flatnonzero(np.isinf(narrow) & np.isfinite(values))
         if len(wrong):
-            raise OutOfRange(int(wrong[0]), float(values[wrong[0]]))
+            raise OutOfRange(wrong, float(values[wrong[0]]))
     return narrow
 
 
@@ -104,7 +110,7 @@ def _whole(wanted: Wanted, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         # 2**63 and up as int64 comes out negative, and equal again if compared as it is.
         wrong = np.flatnonzero((narrow != values) | ((narrow < 0) != (values < 0)))
         if len(wrong):
-            raise OutOfRange(int(wrong[0]), int(values[wrong[0]]))
+            raise OutOfRange(wrong, int(values[wrong[0]]))
     return narrow
 
 

@@ -177,6 +177,7 @@ class ChunkReader:
 
     def _chunk(self, place: tuple[int, ...]) -> npt.NDArray[Any] | None:
         """A chunk's values; None where they are all zero, as padding columns are."""
+        self.chunks.check(place)
         size, offset = int(self.chunks.sizes[place]), int(self.chunks.offsets[place])
         stored = self.file.pread(size, offset)
         if size * _ZERO_RATIO >= self.codec.raw_size:

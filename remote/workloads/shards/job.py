@@ -17,6 +17,7 @@ from remote.workloads.durable import (
 from remote.workloads.progress import notice
 from remote.workloads.shards import counts as counting
 from remote.workloads.shards.clean import clean
+from remote.workloads.shards.damage import records, summary
 from remote.workloads.shards.dataset import dataset_manifest
 from remote.workloads.shards.encode import Encoder
 from remote.workloads.shards.execution.crew import crew
@@ -83,7 +84,13 @@ class Job:
         encoder = Encoder(
             layout, tuple(s.name for s in sources), tuple(s.path.name for s in sources)
         )
-        config = config_record(request.settings, request.split, request.mz_precision, request.limit)
+        config = config_record(
+            request.settings,
+            request.split,
+            request.mz_precision,
+            request.limit,
+            request.skip_damaged,
+        )
         tasks = plan(sources, request.settings.max_spectra, task_rows=request.execution.batch_size)
         workspace = Workspace(request.output_root, request.run_id)
         return cls(request, sources, watch, layout, encoder, tasks, config, workspace)
@@ -174,6 +181,7 @@ class Job:
         shards = [read_manifest(names.manifest(index)) for index in range(position.shards)]
         paths = tuple(names.shard(index) for index in range(position.shards))
         rules = preprocessing_record(self.request.settings, self.request.mz_precision)
+        damaged = records(counts["damaged_ranges"], self._output().identity.inputs)
         quality = quality_report(
             counts,
             fingerprints=fingerprints,
@@ -192,10 +200,13 @@ class Job:
             hashes,
             shards,
             tally(counts),
+            damaged,
         )
         write_atomic(root / DATASET_MANIFEST, json_bytes(manifest))
         self.workspace.summarise(position, COMPLETE, self._key())
         self.workspace.clear()
+        if damaged:
+            notice(summary(counting.damaged(counts), damaged))
         log.info("%s: %d spectra in %d shards", names.run_id, counts["written"], len(paths))
         return BuildResult(
             manifest=root / DATASET_MANIFEST,
@@ -207,6 +218,7 @@ class Job:
             quality=str(quality["overall"]),
             seconds=time.monotonic() - began,
             resumed_rows=resumed,
+            damaged_ranges=tuple(damaged),
         )
 
 

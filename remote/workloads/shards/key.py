@@ -37,7 +37,11 @@ def input_fingerprint(path: Path) -> str:
 
 
 def config_record(
-    settings: BuildSettings, split: Split, mz_precision: MzPrecision, limit: int
+    settings: BuildSettings,
+    split: Split,
+    mz_precision: MzPrecision,
+    limit: int,
+    skip_damaged: bool,
 ) -> dict[str, Any]:
     """The settings that bear on what is written, with nothing about where or how fast."""
     return {
@@ -49,6 +53,7 @@ def config_record(
         "preprocessing": asdict(settings.preprocessing),
         "quality": asdict(settings.quality),
         "random_seed": settings.random_seed,
+        "skip_damaged": skip_damaged,
     }
 
 

@@ -19,10 +19,12 @@ class LibraryReader:
 
     Attributes:
         chunks: where the chunks lie, so that none is lost unnoticed; None where there are none.
+        held: rows before the end of the file, beyond which the library reads zeros; None for all.
     """
 
     dataset: Any
     chunks: ChunkMap | None = None
+    held: int | None = None
 
     @property
     def name(self) -> str:
@@ -33,6 +35,8 @@ class LibraryReader:
         try:
             if self.chunks is not None:
                 self._check(self.chunks, row_start, row_stop)
+            if self.held is not None and row_stop > self.held:
+                raise Unreadable("it reaches beyond the end of the file")
             values: npt.NDArray[Any] = self.dataset[row_start:row_stop]
         except BROKEN as error:
             raise Unreadable(reason(error)) from error
@@ -53,6 +57,7 @@ class LibraryReader:
         first, last = row_start // chunks.chunk[0], (row_stop - 1) // chunks.chunk[0]
         for place, size in np.ndenumerate(chunks.sizes[first : last + 1]):
             at = first + place[0], *place[1:]
+            chunks.check(at)
             corner = tuple(p * c for p, c in zip(at, chunks.chunk, strict=True))
             mask, stored = self.dataset.id.read_direct_chunk(corner)
             if len(stored) != size or (mask and not chunks.skipped):
@@ -68,5 +73,7 @@ def library_reader(file: DataFile, dataset: Any) -> LibraryReader:
     if dataset.chunks:
         return LibraryReader(dataset, ChunkMap.of(file, dataset))
     if dataset.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS:
-        file.start_of(dataset)
+        row_bytes = dataset.id.get_storage_size() // max(1, dataset.shape[0])
+        held = (file.size - file.start_of(dataset)) // max(1, row_bytes)
+        return LibraryReader(dataset, held=held if file.plain else None)
     return LibraryReader(dataset)

@@ -12,7 +12,7 @@ from remote.workloads.shards import counts as counting
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Source rows done of all; spectra written, dropped by the rules, dropped as damaged."""
+    """Source rows done of all; spectra written, dropped by the rules, dropped as broken."""
 
     done: int
     total: int
@@ -47,7 +47,7 @@ class Meter:
             total=now.total,
             written=now.written + stats["written"],
             dropped=now.dropped + counting.attrition(stats),
-            errors=now.errors + counting.integrity(stats),
+            errors=now.errors + counting.integrity(stats) + counting.damaged(stats),
             shards=shards,
         )
 

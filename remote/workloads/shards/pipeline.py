@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS, CleanRows, RawRows, cut, join
 from remote.workloads.shards.encode import EncodedGroup
 from remote.workloads.shards.plan import Task
+from remote.workloads.shards.skipping import without_damaged
 from remote.workloads.shards.source import Source
 
 Part = EncodedGroup | CleanRows
@@ -39,7 +40,7 @@ class Work:
         raw = self.sources[task.input_index].read(task.row_start, task.row_stop)
         parts: list[Part] = []
         for piece in cut(raw):
-            rows = self.clean(piece)
+            rows = without_damaged(piece, self.clean)
             whole = (rows.row_start, rows.row_stop) == self.group(rows.input_index, rows.row_start)
             parts.append(self.encode(rows) if whole else rows)
         return parts

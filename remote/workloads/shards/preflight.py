@@ -44,6 +44,7 @@ def check(
     min_disk_gb: float = DEFAULT_MIN_DISK_GB,
     max_spectra: int | None = None,
     workers: int = 1,
+    skip_damaged: bool = False,
 ) -> Findings:
     """Check everything; what each input has stored first and last is read.
 
@@ -55,12 +56,13 @@ def check(
         min_disk_gb: least free disk; the estimated output, where that is larger.
         max_spectra: source rows that will be read; None for all.
         workers: how many tasks run at one time.
+        skip_damaged: let damage pass that concerns some rows only.
 
     Raises:
         InputUnusable: a file is missing, damaged, or not in the GeMS layout.
         MemoryTooSmall, DiskTooSmall: as they say.
     """
-    sources = open_inputs(inputs)
+    sources = open_inputs(inputs, skip_damaged=skip_damaged)
     try:
         for source in sources:
             source.probe()

@@ -21,9 +21,11 @@ import pyarrow.parquet as pq
 
 from remote.workloads.shards.counts import (
     ATTRITION,
+    DAMAGED,
     HISTOGRAMS,
     INTEGRITY,
     attrition,
+    damaged,
     empty,
     integrity,
     merge,
@@ -42,6 +44,8 @@ class Limits:
 
     integrity_warn: float = 0.0
     integrity_fail: float = 0.05
+    damaged_warn: float = 0.0
+    damaged_fail: float = 0.05
     attrition_warn: float = 0.20
     attrition_fail: float = 0.80
     duplicates_warn: float = 0.01
@@ -103,7 +107,7 @@ def quality_report(
             "written": written,
             "attrition": attrition(counts),
             "integrity": integrity(counts),
-            "damaged": 0,
+            "damaged": damaged(counts),
             "dropped": dict(counts["dropped"]),
             "examples": dict(counts["examples"]),
         },
@@ -154,13 +158,14 @@ def _duplicates(fingerprints: npt.NDArray[np.uint64]) -> int:
 
 def _canonicalisation(counts: Mapping[str, Any], limits: Limits) -> list[Check]:
     read, written = counts["read"], counts["written"]
-    lost, broken = attrition(counts), integrity(counts)
-    balanced = read == written + lost + broken
+    lost, broken, unread = attrition(counts), integrity(counts), damaged(counts)
+    balanced = read == written + lost + broken + unread
     return [
         _failing(
             "accounted",
             balanced,
-            f"{read:,} read = {written:,} written + {lost:,} attrition + {broken:,} integrity",
+            f"{read:,} read = {written:,} written + {lost:,} attrition "
+            f"+ {broken:,} integrity + {unread:,} damaged",
             "Report this as a defect: spectra are missing from the counts.",
         ),
         _failing(
@@ -176,6 +181,15 @@ def _canonicalisation(counts: Mapping[str, Any], limits: Limits) -> list[Check]:
             (limits.integrity_warn, limits.integrity_fail),
             f"spectra with impossible values ({_named(counts, INTEGRITY)})",
             "Look at the example rows in the input; its writer may be at fault.",
+        ),
+        _share(
+            "damaged",
+            unread,
+            read,
+            (limits.damaged_warn, limits.damaged_fail),
+            f"spectra left out because they cannot be read ({_named(counts, (DAMAGED,))})",
+            "Rows of the input are damaged (`damaged_ranges` in the dataset manifest): "
+            "copy it again from where it came, and build again.",
         ),
         _share(
             "attrition",

@@ -44,6 +44,7 @@ class Options(TypedDict, total=False):
         checkpoint: False to keep no journal.
         resume: go on with an unfinished build of the same output root.
         run_id: what shard names carry.
+        skip_damaged: leave out rows that cannot be read, and say so, instead of refusing.
         sample_spectra: size of the sample that is made where no input is named.
         skip_preflight, min_memory_gb, min_disk_gb: the checks before work starts.
         config_file: name of the config that the settings came from.
@@ -64,6 +65,7 @@ class Options(TypedDict, total=False):
     checkpoint: bool
     resume: bool
     run_id: str | None
+    skip_damaged: bool
     sample_spectra: int
     skip_preflight: bool
     min_memory_gb: float
@@ -91,6 +93,7 @@ class Request:
     limit: int
     execution: Execution
     resume: bool
+    skip_damaged: bool
     sample_spectra: int
     skip_preflight: bool
     min_memory_gb: float
@@ -138,6 +141,7 @@ def make_request(
         limit=settings.max_shard_size_bytes or defaults.max_shard_size_bytes,
         execution=_execution(mode, o),
         resume=o.get("resume", False),
+        skip_damaged=o.get("skip_damaged", False),
         sample_spectra=_positive("sample_spectra", o.get("sample_spectra", 50_000)),
         skip_preflight=o.get("skip_preflight", False),
         min_memory_gb=o.get("min_memory_gb", 4.0),

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from remote.workloads.shards.counts import DAMAGED
+from remote.workloads.shards.damage import summary
 from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
 
 
@@ -24,6 +26,7 @@ class BuildResult:
         quality: the quality report's overall status (PASS, WARN, FAIL).
         seconds: how long this call took.
         resumed_rows: source rows that an earlier attempt had done.
+        damaged_ranges: rows left out because they cannot be read, as in the dataset manifest.
     """
 
     manifest: Path
@@ -35,6 +38,7 @@ class BuildResult:
     quality: str
     seconds: float
     resumed_rows: int = 0
+    damaged_ranges: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def spectra_per_second(self) -> float:
@@ -61,6 +65,8 @@ class BuildResult:
         if self.dropped:
             reasons = ", ".join(f"{reason}: {count:,}" for reason, count in self.dropped.items())
             lines.append(f"dropped {sum(self.dropped.values()):,} ({reasons})")
+        if self.damaged_ranges:
+            lines.append(summary(self.dropped[DAMAGED], self.damaged_ranges))
         lines += [f"quality {self.quality}", f"manifest {self.manifest}"]
         return "\n".join(lines)
 
@@ -78,6 +84,7 @@ def known_result(root: Path, seconds: float) -> BuildResult:
         quality=read_manifest(root / QUALITY_REPORT)["overall"],
         seconds=seconds,
         resumed_rows=manifest["counts"]["read"],
+        damaged_ranges=tuple(manifest["damaged_ranges"]),
     )
 
 

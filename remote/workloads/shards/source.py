@@ -21,6 +21,7 @@ import numpy as np
 
 from remote.errors import InputUnusable
 from remote.workloads.shards.blocks import RawRows
+from remote.workloads.shards.damage import Damage
 from remote.workloads.shards.datasets import (
     ACCEPTED,
     OPTIONAL,
@@ -32,10 +33,12 @@ from remote.workloads.shards.datasets import (
 from remote.workloads.shards.direct import direct_reader
 from remote.workloads.shards.heap import name_reader
 from remote.workloads.shards.library import library_reader
+from remote.workloads.shards.salvage import salvaged
 from remote.workloads.shards.storage import (
     BROKEN,
     DataFile,
     Reader,
+    Shrunk,
     Unreadable,
     name_of,
     reason,
@@ -50,6 +53,8 @@ _STORED_BYTES_PER_PEAK = 15
 # More is a damaged number: 20,000 such rows would not fit into memory.
 _MOST_PEAKS = 1 << 16
 COPY_HINT = "Copy the file again from where it came, or compare checksums with the original."
+ROWS_HINT = f"{COPY_HINT} To build from the other rows: --skip-damaged."
+WHOLE_HINT = f"This concerns more than rows, so that --skip-damaged cannot go past it. {COPY_HINT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,26 @@ class Source:
     def chunk_rows(self) -> int:
         return self.chunks[0] if self.chunks else 1
 
+    @property
+    def skip_damaged(self) -> bool:
+        """True where rows that cannot be read are told of and not refused."""
+        return self._file.skip_damaged
+
     def read(self, row_start: int, row_stop: int) -> RawRows:
         """Rows [row_start, row_stop) as stored.
 
         Raises:
-            InputUnusable: the rows cannot be read, or a value does not fit its column.
+            InputUnusable: the rows cannot be read, or a value does not fit its column; with
+                `skip_damaged`, only where that is no damage of rows.
         """
+        try:
+            return self._sound(row_start, row_stop)
+        except InputUnusable:
+            if not self.skip_damaged:
+                raise
+        return self._salvaged(row_start, row_stop)
+
+    def _sound(self, row_start: int, row_stop: int) -> RawRows:
         peaks = self._values(self._spectrum, "spectrum", row_start, row_stop)
         return RawRows(
             self.index,
@@ -105,12 +124,43 @@ class Source:
             },
         )
 
+    def _salvaged(self, row_start: int, row_stop: int) -> RawRows:
+        """What can be read of rows [row_start, row_stop), and what cannot."""
+        peaks, damages = self._salvage(self._spectrum, row_start, row_stop)
+        if peaks is None:  # no memory for what nobody looks at
+            shape = (row_stop - row_start, 2, self.width)
+            peaks = np.broadcast_to(np.zeros((), self.dtype), shape)
+        columns: dict[str, Any] = {}
+        for wanted, reader in self._readers:
+            values, found = self._salvage(reader, row_start, row_stop)
+            damages += found
+            if values is not None:
+                columns[wanted.column], wrong = _fitting(wanted, reader.name, values, row_start)
+                damages += wrong
+        return RawRows(
+            self.index, row_start, peaks[:, 0], peaks[:, 1], columns, tuple(sorted(damages))
+        )
+
+    def _salvage(
+        self, reader: Reader, row_start: int, row_stop: int
+    ) -> tuple[Any, tuple[Damage, ...]]:
+        try:
+            return salvaged(self._file, reader, row_start, row_stop)
+        except (Unreadable, OSError) as error:
+            raise InputUnusable(
+                f"{self.path}: dataset `{reader.name}`, rows {row_start} to {row_stop - 1} "
+                f"cannot be read: {error}",
+                hint=WHOLE_HINT,
+            ) from error
+
     def probe(self) -> None:
-        """Read what each dataset has stored first and last.
+        """Read what each dataset has stored first and last, unless damage there is no matter.
 
         Raises:
             InputUnusable: something cannot be read.
         """
+        if self.skip_damaged:
+            return
         for reader in (self._spectrum, *(reader for _, reader in self._readers)):
             try:
                 reader.probe()
@@ -119,7 +169,7 @@ class Source:
                 raise InputUnusable(
                     f"{self.path}: dataset `{reader.name}` is damaged or cut short, among rows "
                     f"0 to {self.rows - 1}: {error}",
-                    hint=COPY_HINT,
+                    hint=ROWS_HINT,
                 ) from error
 
     def check_size(self) -> None:
@@ -150,7 +200,8 @@ class Source:
             raise InputUnusable(
                 f"{self.path}: dataset `{reader.name}`, row {row_start + error.row}: "
                 f"{error.value} does not fit {wanted.dtype}",
-                hint=f"Correct the value, or remove the dataset `{reader.name}` from the file.",
+                hint=f"Correct the value, or remove the dataset `{reader.name}` from the file. "
+                "To build from the other rows: --skip-damaged.",
             ) from None
 
     def _values(self, reader: Reader, dataset: str, row_start: int, row_stop: int) -> Any:
@@ -162,7 +213,7 @@ class Source:
             raise InputUnusable(
                 f"{self.path}: dataset `{dataset}`, rows {row_start} to {row_stop - 1} "
                 f"cannot be read: {error}",
-                hint=COPY_HINT,
+                hint=WHOLE_HINT if isinstance(error, Shrunk) else ROWS_HINT,
             ) from error
 
     def __enter__(self) -> Self:
@@ -177,11 +228,26 @@ class Source:
 
     def __reduce__(self) -> tuple[object, ...]:
         # A worker process opens the file for itself, wherever it works.
-        return open_source, (self.path.absolute(), self.index)
+        return open_source, (self.path.absolute(), self.index, self.skip_damaged)
 
 
-def open_inputs(paths: Sequence[Path]) -> tuple[Source, ...]:
-    """Open the inputs of a run, in the order given.
+def _fitting(
+    wanted: Wanted, dataset: str, values: Any, row_start: int
+) -> tuple[Any, tuple[Damage, ...]]:
+    """The values as their column wants them, with zeros for those that do not fit."""
+    try:
+        return converted(wanted, values), ()
+    except OutOfRange as error:
+        fitting = values.copy()
+        fitting[error.rows] = 0
+        reason = f"a value does not fit {wanted.dtype}"
+        rows = (error.rows + row_start).tolist()
+        found = tuple(Damage(row, row + 1, dataset, reason) for row in rows)
+        return converted(wanted, fitting), found
+
+
+def open_inputs(paths: Sequence[Path], *, skip_damaged: bool = False) -> tuple[Source, ...]:
+    """Open the inputs of a run, in the order given; see `open_source`.
 
     Raises:
         InputUnusable: a file is not usable; two have the same stem; only some hold lsh as text.
@@ -198,7 +264,7 @@ def open_inputs(paths: Sequence[Path]) -> tuple[Source, ...]:
     opened: list[Source] = []
     try:
         for path in paths:
-            opened.append(open_source(path, len(opened)))
+            opened.append(open_source(path, len(opened), skip_damaged))
         _check_lsh(opened)
     except InputUnusable:
         for source in opened:
@@ -217,9 +283,13 @@ def _check_lsh(sources: Sequence[Source]) -> None:
         )
 
 
-def open_source(path: Path, index: int = 0) -> Source:
-    """Open one input and check all that can be checked without reading its rows."""
-    file = _opened(path)
+def open_source(path: Path, index: int = 0, skip_damaged: bool = False) -> Source:
+    """Open one input and check all that can be checked without reading its rows.
+
+    Raises:
+        InputUnusable: it cannot be used; with `skip_damaged`, not for damage of some rows.
+    """
+    file = _opened(path, skip_damaged)
     try:
         return _described(path, index, file)
     except BaseException:
@@ -227,7 +297,7 @@ def open_source(path: Path, index: int = 0) -> Source:
         raise
 
 
-def _opened(path: Path) -> DataFile:
+def _opened(path: Path, skip_damaged: bool) -> DataFile:
     if not path.exists():
         raise InputUnusable(f"{path} does not exist", hint="Check the path.")
     if not path.is_file():
@@ -235,12 +305,12 @@ def _opened(path: Path) -> DataFile:
     try:
         if not h5py.is_hdf5(path):
             raise InputUnusable(_not_hdf5(path), hint=LAYOUT_HINT)
-        return DataFile(path)
+        return DataFile(path, skip_damaged=skip_damaged)
     except BROKEN as error:
         problem = f"{path} cannot be opened: {error}"
         if "truncated" in str(error):
             problem = f"{path} is cut short: {error}"
-        raise InputUnusable(problem, hint=COPY_HINT) from error
+        raise InputUnusable(problem, hint=WHOLE_HINT if skip_damaged else COPY_HINT) from error
 
 
 def _not_hdf5(path: Path) -> str:
@@ -356,7 +426,7 @@ def _reader(data: DataFile, dataset: Any, wanted: Wanted | None = None) -> Reade
         raise InputUnusable(
             f"{data.path}: dataset `{name_of(dataset)}`, rows {first} to {last} "
             f"cannot be read: {reason(error)}",
-            hint=COPY_HINT,
+            hint=WHOLE_HINT if data.skip_damaged else ROWS_HINT,
         ) from error
 
 

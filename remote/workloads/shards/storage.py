@@ -26,6 +26,10 @@ class Unreadable(Exception):
         self.rows = rows
 
 
+class Shrunk(Unreadable):
+    """The file is shorter than when it was opened: what was read of it may be wrong anywhere."""
+
+
 # What h5py raises where a file is not what it says.
 BROKEN = (OSError, KeyError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError)
 
@@ -64,10 +68,12 @@ class DataFile:
     Attributes:
         hdf5: the h5py file, opened without locking.
         size: in bytes, when it was opened.
+        skip_damaged: damage that is about some rows only is told when those are read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, skip_damaged: bool = False) -> None:
         self.path = path
+        self.skip_damaged = skip_damaged
         self.hdf5 = h5py.File(path, "r", locking=False)
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.size = os.fstat(self._descriptor).st_size
@@ -99,7 +105,7 @@ class DataFile:
         """Where a dataset in one piece begins.
 
         Raises:
-            Unreadable: it cannot be there.
+            Unreadable: it cannot be there; with `skip_damaged`, only where none of it can.
         """
         offset, size = dataset.id.get_offset(), dataset.id.get_storage_size()
         expected = math.prod(dataset.shape) * stored_item_bytes(dataset)
@@ -107,7 +113,8 @@ class DataFile:
             raise Unreadable("it was never written")
         if size != expected:
             raise Unreadable(f"it has {size} bytes instead of {expected}")
-        if self.plain and offset + size > self.size:
+        least = 1 if self.skip_damaged else size
+        if self.plain and offset + least > self.size:
             raise Unreadable(f"it would reach beyond the end of the file ({self.size} bytes)")
         return int(offset)
 
@@ -115,11 +122,11 @@ class DataFile:
         """Where the file was cut short the library reads zeros, and says nothing.
 
         Raises:
-            Unreadable: it is shorter than when it was opened.
+            Shrunk: it is shorter than when it was opened.
         """
         size = os.fstat(self._descriptor).st_size
         if size < self.size:
-            raise Unreadable(f"the file had {self.size} bytes when it was opened, now {size}")
+            raise Shrunk(f"the file had {self.size} bytes when it was opened, now {size}")
 
     def pread(self, size: int, offset: int) -> bytes:
         """Exactly `size` bytes.

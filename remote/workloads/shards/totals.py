@@ -40,7 +40,7 @@ def tally(counts: Mapping[str, Any]) -> dict[str, Any]:
         "written": counts["written"],
         "attrition": counting.attrition(counts),
         "integrity": counting.integrity(counts),
-        "damaged": 0,  # an input whose rows cannot be read is refused
+        "damaged": counting.damaged(counts),
         "dropped": dict(sorted(counts["dropped"].items())),
     }
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from remote.errors import IntegrityFailure, ResultsUnusable
 from remote.workloads.durable import sha256_file
+from remote.workloads.shards.damage import rows_in
 from remote.workloads.shards.dataset import dataset_hash
 from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest, sample_ids_sha256
 from remote.workloads.shards.settings import SCHEMA_VERSION
@@ -19,11 +20,17 @@ from remote.workloads.shards.settings import SCHEMA_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was checked, and everything that is not as recorded."""
+    """What was checked, and everything that is not as recorded.
+
+    Attributes:
+        damaged: spectra that the build left out, because its input was damaged; no problem of
+            this dataset, which says so itself.
+    """
 
     num_shards: int
     num_samples: int
     problems: tuple[str, ...]
+    damaged: int = 0
 
 
 def validate(root: Path, *, decode: bool = True) -> Findings:
@@ -49,7 +56,12 @@ def validate(root: Path, *, decode: bool = True) -> Findings:
     for extra in sorted(root.glob("*/shard_*.parquet")):
         if str(extra.relative_to(root)) not in known:
             problems.append(f"{extra.relative_to(root)}: not in {DATASET_MANIFEST}")
-    return Findings(dataset["num_shards"], dataset["num_samples"], tuple(problems))
+    return Findings(
+        dataset["num_shards"],
+        dataset["num_samples"],
+        tuple(problems),
+        damaged=dataset["counts"]["damaged"],
+    )
 
 
 def _dataset(dataset: Mapping[str, Any]) -> Iterator[str]:
@@ -64,6 +76,19 @@ def _dataset(dataset: Mapping[str, Any]) -> Iterator[str]:
     for name, value in expected.items():
         if dataset[name] != value:
             yield f"{DATASET_MANIFEST}: {name} is {dataset[name]}, not {value}"
+    yield from _marked(dataset)
+
+
+def _marked(dataset: Mapping[str, Any]) -> Iterator[str]:
+    """Damage must be marked, listed and counted, or none of these."""
+    spectra, ranges = dataset["counts"]["damaged"], dataset["damaged_ranges"]
+    marked = dataset["status"] == "damaged"
+    rows = rows_in(ranges)
+    if rows != spectra or marked != bool(ranges):
+        yield (
+            f"{DATASET_MANIFEST}: status {dataset['status']}, {spectra} damaged spectra and "
+            f"damaged_ranges of {rows} rows do not agree"
+        )
 
 
 def _shard(root: Path, entry: Mapping[str, Any], decode: bool) -> Iterator[str]:

@@ -33,3 +33,8 @@ def validate_shards(dataset: Path, quick: bool, as_json: bool) -> None:
         )
     if not as_json:
         click.echo(f"{found.num_samples:,} spectra in {found.num_shards} shards: all as recorded")
+        if found.damaged:
+            click.echo(
+                f"marked as damaged: {found.damaged:,} spectra of the input could not be read "
+                "and are not in it (damaged_ranges in the dataset manifest)"
+            )
