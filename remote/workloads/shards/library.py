@@ -19,12 +19,10 @@ class LibraryReader:
 
     Attributes:
         chunks: where the chunks lie, so that none is lost unnoticed; None where there are none.
-        held: rows before the end of the file, beyond which the library reads zeros; None for all.
     """
 
     dataset: Any
     chunks: ChunkMap | None = None
-    held: int | None = None
 
     @property
     def name(self) -> str:
@@ -35,8 +33,6 @@ class LibraryReader:
         try:
             if self.chunks is not None:
                 self._check(self.chunks, row_start, row_stop)
-            if self.held is not None and row_stop > self.held:
-                raise Unreadable("it reaches beyond the end of the file")
             values: npt.NDArray[Any] = self.dataset[row_start:row_stop]
         except BROKEN as error:
             raise Unreadable(reason(error)) from error
@@ -73,7 +69,5 @@ def library_reader(file: DataFile, dataset: Any) -> LibraryReader:
     if dataset.chunks:
         return LibraryReader(dataset, ChunkMap.of(file, dataset))
     if dataset.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS:
-        row_bytes = dataset.id.get_storage_size() // max(1, dataset.shape[0])
-        held = (file.size - file.start_of(dataset)) // max(1, row_bytes)
-        return LibraryReader(dataset, held=held if file.plain else None)
+        file.start_of(dataset)
     return LibraryReader(dataset)

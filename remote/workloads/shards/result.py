@@ -51,6 +51,7 @@ class BuildResult:
         return {
             **plain,
             "shards": [str(path) for path in self.shards],
+            "damaged_ranges": [dict(damage) for damage in self.damaged_ranges],
             "spectra_per_second": round(self.spectra_per_second, 1),
         }
 

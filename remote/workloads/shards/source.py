@@ -181,7 +181,7 @@ class Source:
         try:
             self._file.check_size()
         except Unreadable as error:
-            raise InputUnusable(f"{self.path} is cut short: {error}", hint=COPY_HINT) from None
+            raise InputUnusable(f"{self.path} is cut short: {error}", hint=WHOLE_HINT) from None
 
     def peaks_per_spectrum(self) -> float:
         """An estimate from the stored size, or from the first rows where that tells nothing."""
@@ -363,7 +363,7 @@ def _names(data: DataFile) -> frozenset[str]:
     except BROKEN as error:
         raise InputUnusable(
             f"{data.path}: the list of its datasets cannot be read: {reason(error)}",
-            hint=COPY_HINT,
+            hint=WHOLE_HINT if data.skip_damaged else COPY_HINT,
         ) from error
 
 
@@ -385,7 +385,8 @@ def _dataset(data: DataFile, name: str) -> Any:
         outside = found.is_virtual or found.external or not data.holds(found)
     except BROKEN as error:
         raise InputUnusable(
-            f"{path}: dataset `{name}` cannot be opened: {reason(error)}", hint=COPY_HINT
+            f"{path}: dataset `{name}` cannot be opened: {reason(error)}",
+            hint=WHOLE_HINT if data.skip_damaged else COPY_HINT,
         ) from error
     if outside:
         raise InputUnusable(

@@ -105,7 +105,7 @@ class DataFile:
         """Where a dataset in one piece begins.
 
         Raises:
-            Unreadable: it cannot be there; with `skip_damaged`, only where none of it can.
+            Unreadable: it cannot be there.
         """
         offset, size = dataset.id.get_offset(), dataset.id.get_storage_size()
         expected = math.prod(dataset.shape) * stored_item_bytes(dataset)
@@ -113,8 +113,7 @@ class DataFile:
             raise Unreadable("it was never written")
         if size != expected:
             raise Unreadable(f"it has {size} bytes instead of {expected}")
-        least = 1 if self.skip_damaged else size
-        if self.plain and offset + least > self.size:
+        if self.plain and offset + size > self.size:
             raise Unreadable(f"it would reach beyond the end of the file ({self.size} bytes)")
         return int(offset)
 
