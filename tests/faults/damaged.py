@@ -17,8 +17,8 @@ import io
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +59,7 @@ class Case:
         says: what the error must mention beside the file.
         undamaged: writes the file that "truth" is read from.
         shrink: at which report of progress the file is cut, and to which share of its size.
+        kind: what it is counted as.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Case:
     undamaged: Make | None = None
     shrink: tuple[int, float] | None = None
     rows: int = field(default=ROWS)
+    kind: str = ""
 
 
 def healthy(path: Path, layout: str = "columns", rows: int = ROWS) -> None:
@@ -148,9 +150,9 @@ def write(content: bytes) -> Make:
     return make
 
 
-def truncations(places: int = 50) -> Iterator[Case]:
+def truncations(places: int = 50, seed: int = SEED) -> Iterator[Case]:
     """Files that end too early, cut anywhere."""
-    choose = random.Random(SEED)
+    choose = random.Random(seed)
     for layout in ("columns", "rows", "contiguous", "latest", "lzf"):
         content = sound(layout)
         for n in range(places):
@@ -158,9 +160,9 @@ def truncations(places: int = 50) -> Iterator[Case]:
             yield Case(f"cut {layout} at {size}", write(content[:size]), "error")
 
 
-def flips(layout: str, region: str, count: int) -> Iterator[Case]:
+def flips(layout: str, region: str, count: int, seed: int = SEED) -> Iterator[Case]:
     """Files with one byte changed."""
-    choose = random.Random(f"{SEED}{layout}{region}")
+    choose = random.Random(f"{seed}{layout}{region}")
     content = sound(layout)
     places = [place for span in regions(layout)[region] for place in range(*span)]
     unknowable = region == "heap" or (region == "header" and layout != "latest")
@@ -181,9 +183,9 @@ def flips(layout: str, region: str, count: int) -> Iterator[Case]:
         )
 
 
-def wipes(layout: str, count: int) -> Iterator[Case]:
+def wipes(layout: str, count: int, seed: int = SEED) -> Iterator[Case]:
     """Files in which a sector holds zeros, noise, or what belongs elsewhere in the file."""
-    choose = random.Random(f"{SEED}{layout}")
+    choose = random.Random(f"{seed}{layout}")
     content = sound(layout)
     for sector in choose.sample(range(len(content) // SECTOR), count):
         at, other = sector * SECTOR, choose.randrange(len(content) // SECTOR) * SECTOR
@@ -208,10 +210,10 @@ def _in_contiguous(layout: str, at: int) -> bool:
     return any(start <= at < start + size for start, size in spans)
 
 
-def shrinking() -> Iterator[Case]:
+def shrinking(seed: int = SEED) -> Iterator[Case]:
     """Files that are cut while they are read."""
-    choose = random.Random(SEED)
-    for layout in ("columns", "rows", "unpacked", "contiguous", "lzf", "fletcher"):
+    choose = random.Random(seed)
+    for layout in LAYOUTS:
         content = sound(layout, 7_000)
         for moment in range(3):
             share = choose.uniform(0.0, 0.95)
@@ -225,42 +227,54 @@ def shrinking() -> Iterator[Case]:
             )
 
 
-def everything() -> tuple[Case, ...]:
+def everything(seed: int = SEED) -> tuple[Case, ...]:
     """The long tier."""
-    from tests.faults.linked import linked
-    from tests.faults.odd import odd
-
     flipped = (
         case
         for layout in LAYOUTS
         for region, count in (("header", 150), ("index", 120), ("heap", 40), ("data", 40))
-        for case in flips(layout, region, count)
+        for case in _kind(f"flipped {region}", flips(layout, region, count, seed))
     )
-    wiped = (case for layout in LAYOUTS for case in wipes(layout, 40))
-    return (*odd(), *linked(), *truncations(), *shrinking(), *flipped, *wiped)
+    wiped = (case for layout in LAYOUTS for case in wipes(layout, 40, seed))
+    return (
+        *_made(),
+        *_kind("truncated", truncations(seed=seed)),
+        *_kind("shrinking", shrinking(seed)),
+        *flipped,
+        *_kind("wiped sectors", wiped),
+    )
 
 
-def selection() -> tuple[Case, ...]:
+def selection(seed: int = SEED) -> tuple[Case, ...]:
     """About 90, for every day: some of each kind."""
-    from tests.faults.linked import linked
-    from tests.faults.odd import odd
-
-    choose = random.Random(SEED)
+    choose = random.Random(seed)
     flipped = (
         case
         for layout in ("columns", "rows", "growing", "lzf")
         for region, count in (("header", 3), ("index", 3), ("heap", 1), ("data", 2))
-        for case in flips(layout, region, count)
+        for case in _kind(f"flipped {region}", flips(layout, region, count, seed))
     )
     return (
-        *choose.sample(list(odd()), 30),
-        *choose.sample(list(linked()), 12),
-        *choose.sample(list(truncations()), 7),
-        *choose.sample(list(shrinking()), 5),
+        *choose.sample(list(_made()), 42),
+        *_kind("truncated", choose.sample(list(truncations(seed=seed)), 7)),
+        *_kind("shrinking", choose.sample(list(shrinking(seed)), 5)),
         *flipped,
-        *wipes("columns", 3),
-        *wipes("latest", 3),
+        *_kind("wiped sectors", (*wipes("columns", 3, seed), *wipes("latest", 3, seed))),
     )
+
+
+def _made() -> Iterator[Case]:
+    """Those that no seed chooses."""
+    from tests.faults.linked import linked
+    from tests.faults.odd import ODD
+
+    for kind, cases in ODD.items():
+        yield from _kind(kind, cases())
+    yield from _kind("links and other files", linked())
+
+
+def _kind(kind: str, cases: Iterable[Case]) -> Iterator[Case]:
+    return (replace(case, kind=kind) for case in cases)
 
 
 def prepare(case: Case, folder: Path) -> Path:

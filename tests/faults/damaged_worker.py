@@ -1,7 +1,7 @@
 """One case after the other, in a process that may die of one: indices in, verdicts out.
 
-in   {"tier": "selection"|"everything", "case": index}, one line each
-out  {"verdict": "same"|"refused"|"wrong", "detail": str, "grown": megabytes}
+in   {"tier": "selection"|"everything", "seed": int, "case": index, "skip": bool}, one line each
+out  {"verdict": "same"|"skipped"|"refused"|"wrong", "detail": str, "grown": megabytes}
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import resource
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from remote.errors import InputUnusable
-from remote.workloads.shards import build_shards
+from remote.workloads.shards import BuildResult, build_shards
 from remote.workloads.shards.meter import Progress
 from tests.faults.damaged import Case, everything, healthy, prepare, selection
 from tests.unit.shards.reference import Kept, Rules, clean_spectrum
@@ -38,6 +39,7 @@ COLUMNS = {
     "lsh": ("lsh", int),
 }
 Rows = dict[int, tuple[Any, ...]]
+Reasons = dict[int, str]
 
 
 @dataclass
@@ -56,30 +58,35 @@ class Cutter:
         self.seen += 1
 
 
-def read_by_library(path: Path) -> tuple[Rows, dict[str, int]]:
-    """What h5py and the plain reading of the rules make of a file."""
-    rules, rows, dropped = Rules(), Rows(), dict[str, int]()
+def read_by_library(path: Path, wanted: Sequence[int] | None = None) -> tuple[Rows, Reasons]:
+    """What h5py and the plain reading of the rules make of a file, or of the rows wanted.
+
+    Returns:
+        The rows that are kept, and why the others are not.
+    """
+    rules, rows, reasons = Rules(), Rows(), Reasons()
+    select = ... if wanted is None else list(wanted)
     with h5py.File(path, "r") as file:
-        if file["spectrum"].size > MOST_VALUES:
+        if wanted is None and file["spectrum"].size > MOST_VALUES:
             raise OSError("too large to be read whole")
-        peaks = file["spectrum"][...].tolist()
-        precursor = file["precursor_mz"][...].astype(float).tolist()
+        peaks = file["spectrum"][select].tolist()
+        precursor = file["precursor_mz"][select].astype(float).tolist()
         more = {
-            ours: _values(file[name], kind)
+            ours: _values(file[name][select], kind)
             for name, (ours, kind) in COLUMNS.items()
             if name in file
         }
-    for row, (mzs, ints) in enumerate(peaks):
-        kept = clean_spectrum(mzs, ints, precursor[row], rules)
+    for at, (mzs, ints) in enumerate(peaks):
+        row = at if wanted is None else wanted[at]
+        kept = clean_spectrum(mzs, ints, precursor[at], rules)
         if isinstance(kept, Kept):
-            rows[row] = (kept.mzs, kept.ints, precursor[row], *_rest(more, row))
+            rows[row] = (kept.mzs, kept.ints, precursor[at], *_rest(more, at))
         else:
-            dropped[kept] = dropped.get(kept, 0) + 1
-    return rows, dropped
+            reasons[row] = kept
+    return rows, reasons
 
 
-def _values(dataset: Any, kind: Any) -> list[Any]:
-    values = dataset[...]
+def _values(values: Any, kind: Any) -> list[Any]:
     if kind is not None and values.dtype.kind in "fiu":
         with np.errstate(over="ignore"):
             found: list[Any] = values.astype(kind).tolist()
@@ -117,7 +124,7 @@ def _plain(column: pa.ChunkedArray) -> list[Any]:
     return values
 
 
-def run(case: Case, folder: Path) -> tuple[str, str]:
+def run(case: Case, folder: Path, skip: bool = False) -> tuple[str, str]:
     """Build from the case's file; judge what came of it."""
     path = prepare(case, folder)
     cutter = Cutter(path, *case.shrink) if case.shrink else None
@@ -129,10 +136,13 @@ def run(case: Case, folder: Path) -> tuple[str, str]:
             batch_size=1_000,
             min_memory_gb=0.0,
             min_disk_gb=0.0,
+            skip_damaged=skip,
             **({"watch": cutter} if cutter else {}),  # type: ignore[arg-type]
         )
     except InputUnusable as error:
         return judged(case, path, error)
+    if skip:
+        return compared_without(case, path, folder, result)
     if case.oracle == "error":
         return "wrong", f"no error; {result.num_samples} spectra of {result.read}"
     found = read_shards(result.shards), dict(result.dropped)
@@ -155,18 +165,48 @@ def compared(case: Case, path: Path, folder: Path, found: Any) -> tuple[str, str
     if case.undamaged is not None:
         whole = folder / "whole.hdf5"
         case.undamaged(whole)
-        if equal(found, read_by_library(whole)):
+        if equal(found, counted(read_by_library(whole))):
             return "same", "as before the damage"
         if case.oracle == "truth":
             return "wrong", "other rows than before the damage"
-    if equal(found, read_by_library(path)):
+    if equal(found, counted(read_by_library(path))):
         return "same", "as h5py reads it"
     return "wrong", "other rows than h5py reads"
 
 
+def compared_without(case: Case, path: Path, folder: Path, result: BuildResult) -> tuple[str, str]:
+    """Are the rows right that were not left out?"""
+    ranges = json.loads(result.manifest.read_text())["damaged_ranges"]
+    lost = {row for x in ranges for row in range(x["row_start"], x["row_stop"])}
+    dropped = {k: n for k, n in result.dropped.items() if k != "damaged"}
+    if len(lost) != result.dropped.get("damaged", 0) or (lost and case.oracle == "exact"):
+        return "wrong", f"{len(lost)} rows in damaged ranges, {result.dropped} dropped"
+    wanted = sorted(set(range(result.read)) - lost)
+    rows = read_shards(result.shards)
+    verdict = f"without {len(lost)} rows" if lost else "all rows"
+    whole: tuple[Rows, Reasons] = {}, {}
+    if case.undamaged is not None:
+        case.undamaged(folder / "whole.hdf5")
+        whole = read_by_library(folder / "whole.hdf5", wanted)
+        if equal((rows, dropped), counted(whole)):
+            return "skipped" if lost else "same", f"{verdict}, as before the damage"
+        if case.oracle == "truth":
+            return "wrong", f"{verdict}: others than before the damage"
+    differing = [r for r in wanted if r not in rows or not equal(rows[r], whole[0].get(r))]
+    found = read_by_library(path, differing)
+    if all(equal(rows.get(row), found[0].get(row)) for row in differing):
+        return "skipped" if lost else "same", f"{verdict}, as h5py reads them"
+    return "wrong", f"{verdict}: others than h5py reads"
+
+
+def counted(found: tuple[Rows, Reasons]) -> tuple[Rows, dict[str, int]]:
+    """Rows kept, and how many were not, by reason."""
+    return found[0], dict(Counter(found[1].values()))
+
+
 def equal(a: Any, b: Any) -> bool:
     """Equal, where NaN is NaN."""
-    return a == b or repr(a) == repr(b)
+    return bool(a == b) or repr(a) == repr(b)
 
 
 def _peak() -> int:
@@ -184,14 +224,16 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, used + MEMORY_BYTES))
         peak = _peak()
         print("ready", flush=True)
-        tiers: dict[str, tuple[Case, ...]] = {}
+        tiers: dict[tuple[str, int], tuple[Case, ...]] = {}
         for line in sys.stdin:
             asked = json.loads(line)
             make = {"selection": selection, "everything": everything}[asked["tier"]]
-            cases = tiers.setdefault(asked["tier"], ()) or make()
-            tiers[asked["tier"]] = cases
+            key = asked["tier"], asked["seed"]
+            cases = tiers.get(key) or make(asked["seed"])
+            tiers[key] = cases
             try:
-                verdict, detail = run(cases[asked["case"]], Path(temporary) / "case")
+                folder = Path(temporary) / "case"
+                verdict, detail = run(cases[asked["case"]], folder, asked["skip"])
             except Exception:  # noqa: BLE001 - whatever it is, it is a finding
                 verdict, detail = "wrong", traceback.format_exc()
             grown = _peak() - peak

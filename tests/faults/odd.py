@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,6 @@ from tests.faults.damaged import ROWS, WIDTH, Case, Make, Oracle, healthy, sound
 from tests.unit.shards.raws import spectra
 
 PACKED: dict[str, Any] = {"chunks": (40, 1, 1), "compression": "gzip"}
-
-
-def odd() -> Iterator[Case]:
-    """All of them."""
-    for values in (_peak_values, _precursors, _types, _column_types, _shapes, _lengths):
-        yield from values()
 
 
 def built(spectrum: Any, precursor: Any = None, options: Any = None, **columns: Any) -> Make:
@@ -86,7 +81,7 @@ def _precursors() -> Iterator[Case]:
 
 def _types() -> Iterator[Case]:
     peaks = spectra(ROWS, WIDTH)
-    for dtype in ("i4", "i8", ">i2", "u1", "f2", "?", "c16", "S8", "longdouble"):
+    for dtype in ("i4", "i8", ">i2", "u1", "f2", "?", "c16", "S8", "V8", "longdouble"):
         wrong = built((peaks % 100).astype(dtype), options=PACKED)
         yield Case(f"spectrum of {dtype}", wrong, "error", "dataset `spectrum`")
     for dtype in ("f4", ">f8", ">f4"):
@@ -175,6 +170,8 @@ def _shapes() -> Iterator[Case]:
             values = np.random.default_rng(0).uniform(50, 900, shape)
             name = f"shape {shape}, {'gzip' if options else 'contiguous'}"
             yield Case(name, built(values, options=options), "exact")
+    growing = partial(declared, (0, 2, WIDTH), 0, chunks=(40, 1, 1), maxshape=(None, 2, WIDTH))
+    yield Case("no rows yet", growing(), "error", "dataset `spectrum`")
     yield Case("a scalar", built(np.float64(3)), "error", "dataset `spectrum`")
     yield Case("no dataspace", built(h5py.Empty("f8")), "error", "dataset `spectrum`")
     chunked = {"chunks": (40, 1, 1), "compression": "gzip"}
@@ -211,3 +208,13 @@ def _lengths() -> Iterator[Case]:
                 file.create_dataset(name, data=values, dtype=kind)
 
             yield Case(f"{name} of {rows}", changed(other_length), "error", f"dataset `{name}`")
+
+
+ODD: Mapping[str, Callable[[], Iterator[Case]]] = {
+    "odd peaks": _peak_values,
+    "odd precursors": _precursors,
+    "wrong types": _types,
+    "wrong types of columns": _column_types,
+    "absurd shapes": _shapes,
+    "other lengths": _lengths,
+}

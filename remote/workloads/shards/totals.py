@@ -8,6 +8,7 @@ from typing import Any
 
 from remote.errors import InputUnusable, InternalError
 from remote.workloads.shards import counts as counting
+from remote.workloads.shards.damage import described, records
 
 
 class Totals:
@@ -63,7 +64,12 @@ def checked(counts: Mapping[str, Any], inputs: Sequence[Path]) -> Mapping[str, A
         reasons = ", ".join(f"{reason}: {count}" for reason, count in sums["dropped"].items())
         raise InputUnusable(
             f"No spectrum is left of {', '.join(map(str, inputs))}: all {sums['read']} "
-            f"were dropped ({reasons}).",
+            f"were dropped ({reasons}){_first_damage(counts, inputs)}.",
             hint="Check the input and the limits (min_peaks, max_precursor_mz).",
         )
     return counts
+
+
+def _first_damage(counts: Mapping[str, Any], inputs: Sequence[Path]) -> str:
+    found = records(counts["damaged_ranges"], [path.name for path in inputs])
+    return f"; damaged first: {described(found[0])}" if found else ""
