@@ -192,11 +192,17 @@ def compared_without(case: Case, path: Path, folder: Path, result: BuildResult) 
             return "skipped" if lost else "same", f"{verdict}, as before the damage"
         if case.oracle == "truth":
             return "wrong", f"{verdict}: others than before the damage"
-    differing = [r for r in wanted if r not in rows or not equal(rows[r], whole[0].get(r))]
+    differing = [row for row in wanted if not equal(_sure(rows, row), _sure(whole[0], row))]
     found = read_by_library(path, differing)
     if all(equal(rows.get(row), found[0].get(row)) for row in differing):
-        return "skipped" if lost else "same", f"{verdict}, as h5py reads them"
+        return "skipped" if lost else "same", f"{verdict}, {len(differing)} as h5py reads them"
     return "wrong", f"{verdict}: others than h5py reads"
+
+
+def _sure(rows: Rows, row: int) -> Any:
+    """A row without its name: nothing vouches for heaps, in which h5py may go round for ever."""
+    place = 3 + sorted(name for name, _ in COLUMNS.values()).index("source_file")
+    return rows[row][:place] + rows[row][place + 1 :] if row in rows else None
 
 
 def counted(found: tuple[Rows, Reasons]) -> tuple[Rows, dict[str, int]]:
