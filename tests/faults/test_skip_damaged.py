@@ -185,3 +185,12 @@ def test_a_file_that_shrinks_is_refused_all_the_same(tmp_path: Path) -> None:
     with pytest.raises(InputUnusable, match="when it was opened") as caught:
         build(path, tmp_path / "out", watch=cut)
     assert "more than rows" in caught.value.hint
+
+
+def test_worker_processes_leave_out_the_same(tmp_path: Path) -> None:
+    file = harmed(tmp_path / "input.hdf5", "columns", 1)
+    one = build(file.path, tmp_path / "threads")
+    other = build(file.path, tmp_path / "processes", mode="production", num_workers=2)
+    assert left_out(one) == file.rows
+    assert one.damaged_ranges == other.damaged_ranges
+    assert [x.read_bytes() for x in one.shards] == [x.read_bytes() for x in other.shards]
