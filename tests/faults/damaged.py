@@ -17,7 +17,7 @@ import io
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -261,6 +261,21 @@ def selection(seed: int = SEED) -> tuple[Case, ...]:
         *flipped,
         *_kind("wiped sectors", (*wipes("columns", 3, seed), *wipes("latest", 3, seed))),
     )
+
+
+_ROWS_ALONE = ("flipped index", "flipped heap", "flipped data", "wiped", "shrinking", "absurd")
+
+
+def damage(seed: int = SEED) -> tuple[Case, ...]:
+    """Of the selection, what may concern some rows alone."""
+    return tuple(case for case in selection(seed) if case.kind.startswith(_ROWS_ALONE))
+
+
+TIERS: Mapping[str, Callable[[int], tuple[Case, ...]]] = {
+    "selection": selection,
+    "damage": damage,
+    "everything": everything,
+}
 
 
 def _made() -> Iterator[Case]:

@@ -1,6 +1,6 @@
 """Every case of the corpus in processes of their own; counts by kind and outcome.
 
-python -m tests.faults.damaged_campaign [--seed N] [--tier selection|everything] [--skip]
+python -m tests.faults.damaged_campaign [--seed N] [--tier selection|damage|everything] [--skip]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.faults.damaged import SEED, Case, everything, selection
+from tests.faults.damaged import SEED, TIERS, Case
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
@@ -149,10 +149,10 @@ def main() -> int:
     """Run a tier; the exit code is 1 where a case ended badly."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--tier", choices=["selection", "everything"], default="everything")
+    parser.add_argument("--tier", choices=[*TIERS], default="everything")
     parser.add_argument("--skip", action="store_true", help="with skip_damaged")
     given = parser.parse_args()
-    cases = {"selection": selection, "everything": everything}[given.tier](given.seed)
+    cases = TIERS[given.tier](given.seed)
     began = time.monotonic()
     campaign = Campaign(given.tier, given.seed, len(cases), skip=given.skip)
     campaign.run()

@@ -1,6 +1,6 @@
 """One case after the other, in a process that may die of one: indices in, verdicts out.
 
-in   {"tier": "selection"|"everything", "seed": int, "case": index, "skip": bool}, one line each
+in   {"tier": a key of TIERS, "seed": int, "case": index, "skip": bool}, one line each
 out  {"verdict": "same"|"skipped"|"refused"|"wrong", "detail": str, "grown": megabytes}
 """
 
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from remote.errors import InputUnusable
 from remote.workloads.shards import BuildResult, build_shards
 from remote.workloads.shards.meter import Progress
-from tests.faults.damaged import Case, everything, healthy, prepare, selection
+from tests.faults.damaged import TIERS, Case, healthy, prepare
 from tests.unit.shards.reference import Kept, Rules, clean_spectrum
 
 MEMORY_BYTES = 2 << 30
@@ -233,9 +233,8 @@ def main() -> None:
         tiers: dict[tuple[str, int], tuple[Case, ...]] = {}
         for line in sys.stdin:
             asked = json.loads(line)
-            make = {"selection": selection, "everything": everything}[asked["tier"]]
             key = asked["tier"], asked["seed"]
-            cases = tiers.get(key) or make(asked["seed"])
+            cases = tiers.get(key) or TIERS[asked["tier"]](asked["seed"])
             tiers[key] = cases
             try:
                 folder = Path(temporary) / "case"

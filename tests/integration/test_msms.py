@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import pytest
 
 from tests.unit.shards.making import make_input
@@ -104,3 +105,22 @@ def test_a_sample_is_written_and_planned(tmp_path: Path) -> None:
 )
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert f"msms {verb} " in msms(verb, "--help").stdout
+
+
+def test_damaged_rows_are_left_out_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = make_input(tmp_path / "a.hdf5", 900)
+    with h5py.File(path, "a") as file:
+        values = file["charge"][...].astype("i4")
+        values[100:102] = 300
+        del file["charge"]
+        file["charge"] = values
+    given = ["build-shards", "--input-hdf5", path, "--min-memory-gb", 0.1, "--min-disk-gb", 0.1]
+    refused = msms(*given, "--output-root", tmp_path / "refused", code=9)
+    assert "dataset `charge`, row 100: 300 does not fit int8" in refused.stderr
+    assert "--skip-damaged" in refused.stderr
+    built = msms(*given, "--output-root", tmp_path / "out", "--skip-damaged")
+    assert "left out 2 spectra in 1 damaged range" in built.stdout
+    assert "a.hdf5, dataset `charge`, rows 100 to 101: " in built.stdout
+    checked = msms("validate-shards", tmp_path / "out")
+    assert "898 spectra in 1 shard" in checked.stdout
+    assert "marked as damaged: 2 spectra" in checked.stdout

@@ -131,3 +131,49 @@ def test_packing_that_did_not_help_may_be_skipped(tmp_path: Path) -> None:
         file["spectrum"].id.write_direct_chunk((8, 0, 2), values.tobytes(), filter_mask=1)
     with DataFile(path) as file:
         assert ChunkMap.of(file, file.hdf5["spectrum"]).skipped
+
+
+@pytest.mark.parametrize(
+    ("damage", "says", "places"),
+    [
+        (beyond, "beyond the end", {(1, 0, 1)}),
+        (another_place, "twice", {(0, 0, 1)}),
+        (outside, "never written", {(1, 0, 1)}),
+        (too_long, "in one place", {(1, 0, 1)}),
+        (not_packed, "not packed", {(1, 0, 1)}),
+    ],
+)
+def test_where_damage_is_skipped_each_fault_has_its_place(
+    damage: Callable[[bytearray, int], None], says: str, places: set[Any], tmp_path: Path
+) -> None:
+    path = stored(tmp_path / "x.h5", compression="gzip")
+    content = bytearray(path.read_bytes())
+    damage(content, key_of(content, (8, 0, 2)))
+    path.write_bytes(content)
+    with DataFile(path, skip_damaged=True) as file:
+        found = ChunkMap.of(file, file.hdf5["spectrum"])
+    assert places <= {place for place, fault in found.faults.items() if says in fault}
+    # Beside them only those that one of them takes the room or the name of.
+    assert len(found.faults) <= 3
+    for place in found.faults:
+        with pytest.raises(Unreadable, match=found.faults[place]):
+            found.check(place)
+    found.check((0, 0, 0))
+
+
+def test_holes_are_faults_of_their_places(tmp_path: Path) -> None:
+    with DataFile(stored(tmp_path / "x.h5", 8), skip_damaged=True) as file:
+        found = ChunkMap.of(file, file.hdf5["spectrum"])
+    assert {place[0] for place in found.faults} == {1, 2}
+    assert len(found.faults) == 8
+    words = found.with_words((3,))
+    assert {(*place, 0) for place in found.faults} == set(words.faults)
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_too_much_lost_is_refused_and_allocates_nothing(written: int, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        made = file.create_dataset("spectrum", (2**40, 2, 128), "f8", chunks=(40, 1, 1))
+        made[:written] = 1
+    with DataFile(tmp_path / "x.h5", skip_damaged=True) as file, pytest.raises(Unreadable):
+        ChunkMap.of(file, file.hdf5["spectrum"])

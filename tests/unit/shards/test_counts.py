@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -66,3 +68,37 @@ def test_examples_are_the_first_rows() -> None:
 def test_nothing_merges_to_nothing() -> None:
     assert merge() == empty()
     assert merge(empty(), WHOLE) == WHOLE
+
+
+RANGES = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(0, 60), st.integers(1, 9), st.sampled_from("ab")).map(
+        lambda x: [x[0], x[1], x[1] + x[2], x[3], "a reason"]
+    ),
+    max_size=20,
+)
+
+
+@given(ranges=RANGES, seed=st.randoms())
+def test_damaged_ranges_come_out_sorted_and_joined_whatever_the_order(
+    ranges: list[list[Any]], seed: random.Random
+) -> None:
+    def merged(ranges: list[list[Any]]) -> list[list[Any]]:
+        groups = [empty() | {"damaged_ranges": [x]} for x in ranges]
+        half = len(groups) // 2
+        found = merge(merge(*groups[:half]), merge(*groups[half:]))["damaged_ranges"]
+        assert isinstance(found, list)
+        return found
+
+    def rows(ranges: list[list[Any]]) -> set[Any]:
+        return {(i, *about, row) for i, a, b, *about in ranges for row in range(a, b)}
+
+    before = json.dumps(ranges)
+    found = merged(ranges)
+    assert json.dumps(ranges) == before
+    shuffled = [*ranges]
+    seed.shuffle(shuffled)
+    assert merged(shuffled) == found == sorted(found)
+    assert rows(found) == rows(ranges)
+    for one in found:
+        touching = [x for x in found if x[0] == one[0] and x[3:] == one[3:] and x[1] == one[2]]
+        assert not touching

@@ -38,3 +38,11 @@ def test_nothing_left_is_a_failure_that_names_the_reasons() -> None:
         InputUnusable, match=r"left of a.hdf5: all 3 were dropped \(too_few_peaks: 3\)"
     ):
         checked(merge(part(3, 0, too_few_peaks=3)), INPUTS)
+
+
+def test_damaged_spectra_are_accounted_for_and_the_first_are_named() -> None:
+    whole = part(5, 3, damaged=2) | {"damaged_ranges": [[0, 1, 3, "RT", "does not fit"]]}
+    assert tally(checked(merge(whole), INPUTS))["damaged"] == 2
+    none = part(2, 0, damaged=2) | {"damaged_ranges": [[0, 0, 2, "RT", "does not fit"]]}
+    with pytest.raises(InputUnusable, match=r"damaged first: a\.hdf5, dataset `RT`, rows 0 to 1: "):
+        checked(merge(none), INPUTS)
