@@ -220,7 +220,8 @@ def by_columns(plane: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
     dense axis.
     """
     rows = plane.strides[1] // plane.itemsize
-    if plane.strides[0] != plane.itemsize or rows < len(plane) or len(plane) < _TILE:
+    narrow = plane.shape[1] < 2  # dense both ways, and so not known for rows
+    if narrow or plane.strides[0] != plane.itemsize or rows < len(plane) or len(plane) < _TILE:
         return None
     return np.lib.stride_tricks.as_strided(plane, (rows, plane.shape[1]), writeable=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from remote.workloads.shards.chunks import ChunkMap
-from remote.workloads.shards.storage import BROKEN, DataFile, Unreadable, name_of, reason
+from remote.workloads.shards.lzf import LZF, measure
+from remote.workloads.shards.storage import (
+    BROKEN,
+    DataFile,
+    Unreadable,
+    name_of,
+    reason,
+    stored_item_bytes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +28,12 @@ class LibraryReader:
 
     Attributes:
         chunks: where the chunks lie, so that none is lost unnoticed; None where there are none.
+        lzf_size: bytes that every chunk unpacks to, where LZF packs them last; else None.
     """
 
     dataset: Any
     chunks: ChunkMap | None = None
+    lzf_size: int | None = None
 
     @property
     def name(self) -> str:
@@ -58,6 +69,10 @@ class LibraryReader:
             mask, stored = self.dataset.id.read_direct_chunk(corner)
             if len(stored) != size or (mask and not chunks.skipped):
                 raise Unreadable("its index does not find a chunk that it names")
+            if self.lzf_size is not None and not mask:
+                length = measure()(np.frombuffer(stored, np.uint8))
+                if length != self.lzf_size:
+                    raise Unreadable(f"a chunk does not unpack to {self.lzf_size} bytes")
 
 
 def library_reader(file: DataFile, dataset: Any) -> LibraryReader:
@@ -67,7 +82,15 @@ def library_reader(file: DataFile, dataset: Any) -> LibraryReader:
         Unreadable: what the file says of the place of the bytes cannot be true.
     """
     if dataset.chunks:
-        return LibraryReader(dataset, ChunkMap.of(file, dataset))
+        return LibraryReader(dataset, ChunkMap.of(file, dataset), _lzf_size(dataset))
     if dataset.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS:
         file.start_of(dataset)
     return LibraryReader(dataset)
+
+
+def _lzf_size(dataset: Any) -> int | None:
+    settings = dataset.id.get_create_plist()
+    filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
+    if not filters or filters[-1] != LZF or any(x != h5py.h5z.FILTER_SHUFFLE for x in filters[:-1]):
+        return None
+    return int(math.prod(dataset.chunks)) * stored_item_bytes(dataset)
