@@ -52,7 +52,7 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduler]
         yield found
 
 
-@pytest.mark.parametrize("options", [{}, {"num_workers": 1, "batch_size": 77}, {"num_workers": 3}])
+@pytest.mark.parametrize("options", [{}, {"num_workers": 1, "batch_size": 777}, {"num_workers": 3}])
 def test_bytes_are_those_of_a_build_without_dask(
     tmp_path: Path,
     inputs: list[Path],
@@ -108,19 +108,8 @@ def test_an_input_that_workers_see_otherwise_is_refused(
     assert caught.value.problem.count("Dask worker tcp://127.0.0.1:") == 2
 
 
-def test_workers_with_another_version_are_refused_by_name(
-    tmp_path: Path, inputs: list[Path]
-) -> None:
-    with scheduler(tmp_path / "dask") as found:
-        (tmp_path / "older" / "remote").mkdir(parents=True)
-        (tmp_path / "older" / "remote" / "__init__.py").touch()
-        found.add_worker(environment={"PYTHONPATH": str(tmp_path / "older")})
-        with pytest.raises(WorkersRefused, match=r"Dask worker tcp://.*not this version"):
-            build(tmp_path / "out", inputs, scheduler=found.address)
-
-
-def test_a_killed_worker_costs_no_byte(
-    tmp_path: Path, inputs: list[Path], expected: dict[str, bytes], caplog: Any
+def test_a_killed_worker_costs_no_byte_and_a_killed_scheduler_no_work(
+    tmp_path: Path, inputs: list[Path], expected: dict[str, bytes]
 ) -> None:
     with scheduler(tmp_path / "dask", workers=2) as found:
         left = [found.workers[0]]
@@ -128,29 +117,23 @@ def test_a_killed_worker_costs_no_byte(
         def watch(now: Progress) -> None:
             if now.done > 10_000 and left:
                 left.pop().kill()
-                time.sleep(1.5)  # so that it is noticed while there is work left
 
         build(tmp_path / "out", inputs, scheduler=found.address, num_workers=4, watch=watch)
-    assert tree(tmp_path / "out") == expected
+        assert not left
+        assert tree(tmp_path / "out") == expected
 
-
-def test_a_scheduler_that_goes_is_one_error_and_resume_goes_on(
-    tmp_path: Path, inputs: list[Path], expected: dict[str, bytes]
-) -> None:
-    with scheduler(tmp_path / "dask", workers=2) as found:
-
-        def watch(now: Progress) -> None:
+        def watch_again(now: Progress) -> None:
             if now.done > 10_000:
                 found.process.kill()
 
         with pytest.raises(SchedulerUnusable, match="is gone") as caught:
-            build(tmp_path / "out", inputs, scheduler=found.address, watch=watch)
+            build(tmp_path / "again", inputs, scheduler=found.address, watch=watch_again)
     assert "--resume" in caught.value.hint
-    build(tmp_path / "out", inputs, resume=True)
-    assert tree(tmp_path / "out") == expected
+    assert build(tmp_path / "again", inputs, resume=True).resumed_rows > 0
+    assert tree(tmp_path / "again") == expected
 
 
-def test_workers_that_all_go_are_one_error(
+def test_workers_that_go_are_missing_or_are_others(
     tmp_path: Path, inputs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_dask, "SECONDS_WITHOUT_WORKERS", 2)
@@ -160,19 +143,16 @@ def test_workers_that_all_go_are_one_error(
             if now.done > 10_000:
                 found.workers[0].kill()
 
-        with pytest.raises(SchedulerUnusable, match="no workers"):
-            build(tmp_path / "out", inputs, scheduler=found.address, watch=watch)
-
-
-def test_a_scheduler_without_workers_is_refused(
-    tmp_path: Path, inputs: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(on_dask, "SECONDS_WITHOUT_WORKERS", 1)
-    with (
-        scheduler(tmp_path / "dask") as found,
-        pytest.raises(SchedulerUnusable, match="no workers for 1 seconds"),
-    ):
-        build(tmp_path / "out", inputs, scheduler=found.address)
+        with pytest.raises(SchedulerUnusable, match="no workers for 2 seconds"):
+            build(tmp_path / "gone", inputs, scheduler=found.address, watch=watch)
+        with pytest.raises(SchedulerUnusable, match="no workers for 2 seconds"):
+            build(tmp_path / "missing", inputs, scheduler=found.address)
+        (tmp_path / "older" / "remote").mkdir(parents=True)
+        (tmp_path / "older" / "remote" / "__init__.py").touch()
+        found.add_worker(environment={"PYTHONPATH": str(tmp_path / "older")})
+        monkeypatch.setattr(on_dask, "SECONDS_WITHOUT_WORKERS", 30)
+        with pytest.raises(WorkersRefused, match=r"Dask worker tcp://.*not this version"):
+            build(tmp_path / "others", inputs, scheduler=found.address)
 
 
 def answering(link: socket.socket) -> None:
@@ -264,11 +244,12 @@ def test_dask_here_listens_to_this_machine_alone_and_leaves_no_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     listening: set[str] = set()
+    others = psutil.Process().children(recursive=True)
 
     def watch(now: Progress) -> None:
         if now.done == now.total:
             me = psutil.Process()
-            for process in (me, *me.children(recursive=True)):
+            for process in {me, *me.children(recursive=True)}.difference(others):
                 links = process.net_connections("inet")
                 listening.update(link.laddr.ip for link in links if link.status == "LISTEN")
 

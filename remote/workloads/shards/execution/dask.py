@@ -57,6 +57,7 @@ _LOCAL = {
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
+    "distributed.admin.tick.interval": "1s",
     "distributed.admin.tick.limit": "1h",
     "distributed.comm.compression": False,
     "logging": {"distributed": "critical", "distributed.client": "critical"},

@@ -126,7 +126,9 @@ class Processes(Generic[T, R]):
         self._workers: dict[int, Worker] = {}
         self._closing = False
         self._feeders = [
-            threading.Thread(target=self._feed, args=(index, pin), name=f"shards-feed-{index}")
+            threading.Thread(
+                target=self._feed, args=(index, pin), name=f"shards-feed-{index}", daemon=True
+            )
             for index, pin in enumerate(pins)
         ]
         for feeder in self._feeders:
