@@ -11,6 +11,7 @@ import psutil
 from tests.faults.commands import wait_until
 
 PARENT = "parent"
+SCHEDULER = "scheduler"
 
 
 def family(leader: int) -> list[psutil.Process]:
@@ -24,13 +25,22 @@ def family(leader: int) -> list[psutil.Process]:
 
 
 def role(process: psutil.Process, leader: int) -> str:
-    """What a process of a family does: parent, worker, or the helper that Python adds to them."""
+    """What a process of a family does; "tracker" is the helper that Python adds to its children."""
     if process.pid == leader:
         return PARENT
     with suppress(psutil.Error):
-        if "resource_tracker" in " ".join(process.cmdline()):
-            return "tracker"
+        command = " ".join(process.cmdline())
+        for part, name in _PARTS.items():
+            if part in command:
+                return name
     return "worker"
+
+
+_PARTS = {
+    "resource_tracker": "tracker",
+    "dask_scheduler": SCHEDULER,
+    "dask_worker": "nanny",
+}
 
 
 def seconds_until_gone(leader: int, patience: float) -> float:

@@ -21,13 +21,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.commands import ROOT
-from tests.faults.families import PARENT
 from tests.faults.kill_trial import Outcome, Stage, Way, resume, trial
 from tests.unit.shards.making import make_input
 
 WAYS = (
     Way("serial", ("--num-workers", 1), 1),
-    Way("threads", ("--num-workers", 2), 2),
+    Way("threads", ("--num-workers", 2)),
+    Way("processes", ("--mode", "production", "--num-workers", 2)),
+    Way("dask", ("--use-dask", "--num-workers", 2)),
+    Way("dask-processes", ("--use-dask", "--mode", "production", "--num-workers", 2)),
+    Way("scheduler", (), elsewhere=True),
 )
 ROWS = 30_000
 
@@ -55,14 +58,14 @@ class Tally:
 def campaign(
     kills: int, seed: int, folder: Path, ways: Sequence[Way], tell: Callable[[str], None]
 ) -> dict[str, Tally]:
-    """Kill so many times, the ways in turn."""
+    """Kill so many times, each way as often as the others."""
     choose = random.Random(seed)
     inputs = make_inputs(folder)
     stages = [Stage.set(way, inputs, folder) for way in ways]
     tallies = {way.name: Tally() for way in ways}
     done = builds = 0
     while done < kills:
-        stage = stages[builds % len(stages)]
+        stage = min(stages, key=lambda s: tallies[s.way.name].kills.total())
         builds += 1
         tally = tallies[stage.way.name]
         root = folder / f"{stage.way.name}-{builds}"
@@ -70,10 +73,12 @@ def campaign(
         while True:  # as often as not, what goes on after a kill is killed as well
             found = trial(stage, root, choose)
             done += found.victim is not None
-            over = found.victim != PARENT or choose.random() < 0.5 or done >= kills
-            if over and found.victim == PARENT:
+            over = found.over or choose.random() < 0.5 or done >= kills
+            if over and not found.over:
                 resume(stage, root, found)
             tally.add(found)
+            for fault in found.faults:
+                tell(f"  {stage.way.name}, {found.victim} killed: {fault}")
             if over:
                 break
         if len(tally.faults) == before:
@@ -93,11 +98,11 @@ def make_inputs(folder: Path) -> tuple[Path, ...]:
 
 def table(tallies: dict[str, Tally]) -> str:
     """One line a way."""
-    lines = [f"{'way':12} {'kills':34} {'resumes':>7} {'redone':>7} {'gone':>6} {'failures':>8}"]
+    lines = [f"{'way':14} {'kills':34} {'resumes':>7} {'redone':>7} {'gone':>6} {'failures':>8}"]
     for name, tally in tallies.items():
         kills = ", ".join(f"{count} {who}" for who, count in sorted(tally.kills.items()))
         lines.append(
-            f"{name:12} {kills:34} {tally.resumes:7} {tally.redone:7} "
+            f"{name:14} {kills:34} {tally.resumes:7} {tally.redone:7} "
             f"{tally.gone:5.1f}s {len(tally.faults):8}"
         )
     return "\n".join(lines)

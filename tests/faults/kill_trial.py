@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from typing import Any
 import psutil
 import pyarrow.parquet as pq
 
-from tests.faults.commands import build_command, journalled, start
-from tests.faults.families import PARENT, family, role, seconds_until_gone
+from remote.errors import SchedulerUnusable
+from tests.faults.commands import build_command, journalled, start, wait_until
+from tests.faults.families import PARENT, SCHEDULER, family, role, seconds_until_gone
+from tests.integration.shards.schedulers import scheduler
 from tests.unit.shards.making import tree
 
 ORPHAN_SECONDS = 5.0
@@ -30,11 +33,47 @@ CHECKPOINTS = ("--checkpoint-interval", INTERVAL_ROWS)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way of running a build: flags, and how many processes do the work."""
+    """A way of running a build: flags, and how many tasks are under way at one time.
+
+    Attributes:
+        elsewhere: the work is done on a Dask scheduler that is started beside the build.
+    """
 
     name: str
     flags: tuple[str | int, ...]
-    workers: int
+    workers: int = 2
+    elsewhere: bool = False
+
+    @contextmanager
+    def around(self, root: Path) -> Iterator[Around]:
+        """Start what the build needs beside it."""
+        if not self.elsewhere:
+            yield Around((), ())
+            return
+        folder = root.parent / "scheduler"
+        with scheduler(folder) as found:
+            pids = [found.process.pid, *(found.add_worker(nanny=True).pid for _ in range(2))]
+            wait_until(lambda: found.is_up(2))
+            members = tuple(
+                member
+                for program in map(psutil.Process, pids)
+                for member in (program, *program.children())
+            )
+            try:
+                yield Around(("--scheduler", found.address), members)
+            finally:
+                for member in members:
+                    with suppress(psutil.Error):
+                        member.kill()
+        shutil.rmtree(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What runs beside a build, and the flags that tell it so."""
+
+    flags: tuple[str, ...]
+    members: tuple[psutil.Process, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +94,11 @@ class Stage:
     def set(cls, way: Way, inputs: tuple[Path, ...], folder: Path) -> Stage:
         """Build once, undisturbed."""
         root = folder / f"{way.name}-whole"
-        began = time.monotonic()
-        with Attempt(root, way, inputs) as attempt:
-            attempt.ended()
-        return cls(way, inputs, tree(root), time.monotonic() - began)
+        with way.around(root) as around:
+            began = time.monotonic()
+            with Attempt(root, way, inputs, around) as attempt:
+                attempt.ended()
+            return cls(way, inputs, tree(root), time.monotonic() - began)
 
 
 @dataclass(slots=True)
@@ -69,9 +109,11 @@ class Outcome:
         victim: None where the build was over before the moment came.
         redone: rows that were in the journal and were done again.
         gone: seconds from the parent's death to that of its last child.
+        over: the build came to its end in spite of the kill, if there was one.
     """
 
     victim: str | None = None
+    over: bool = False
     redone: int = 0
     gone: float = 0.0
     resumed: bool = False
@@ -81,10 +123,11 @@ class Outcome:
 class Attempt:
     """A build that runs, from its start to its end."""
 
-    def __init__(self, root: Path, way: Way, inputs: tuple[Path, ...]) -> None:
+    def __init__(self, root: Path, way: Way, inputs: tuple[Path, ...], around: Around) -> None:
         self.root = root
+        self.around = around
         self.log = root.with_suffix(".log")
-        flags = (*FLAGS, *CHECKPOINTS, *way.flags, "--resume", "--json")
+        flags = (*FLAGS, *CHECKPOINTS, *way.flags, *around.flags, "--resume", "--json")
         self.process = start(build_command(root, inputs, *flags), log=self.log)
 
     def __enter__(self) -> Attempt:
@@ -110,7 +153,7 @@ class Attempt:
             self.process.wait(moment)
             return None
         leader = self.process.pid
-        members = family(leader)
+        members = [*family(leader), *self.around.members]
         children = [member for member in members if member.pid != leader]
         victims = children if children and choose.random() < 0.5 else members
         victim = choose.choice(victims)
@@ -123,7 +166,10 @@ class Attempt:
 def trial(stage: Stage, root: Path, choose: random.Random) -> Outcome:
     """Go on with what lies in `root`, be killed, and see what is left."""
     found = Outcome()
-    with Attempt(root, stage.way, stage.inputs) as attempt:
+    with (
+        stage.way.around(root) as around,
+        Attempt(root, stage.way, stage.inputs, around) as attempt,
+    ):
         found.victim = attempt.kill(choose.uniform(0, stage.seconds), choose)
         check = Checks(root, found.faults)
         if found.victim == PARENT:
@@ -133,7 +179,13 @@ def trial(stage: Stage, root: Path, choose: random.Random) -> Outcome:
             with check.noting():
                 found.gone = seconds_until_gone(attempt.process.pid, ORPHAN_SECONDS)
             check(lambda: whole_shards(root, seen))
+        elif found.victim == SCHEDULER and attempt.process.wait(LONGEST_SECONDS):
+            said = attempt.log.read_text()
+            with check.noting():
+                assert attempt.process.returncode == SchedulerUnusable.exit_code, said[-2000:]
+                assert "Traceback" not in said, said[-2000:]
         else:
+            found.over = True
             check(attempt.ended)
             check(lambda: same(root, stage.expected))
     return found
@@ -146,7 +198,11 @@ def resume(stage: Stage, root: Path, found: Outcome) -> None:
     check = Checks(root, found.faults)
     finished = (root / "dataset_manifest.json").exists()
     seen: set[Path] = set()
-    with Attempt(root, stage.way, stage.inputs) as attempt, check.noting():
+    with (
+        stage.way.around(root) as around,
+        Attempt(root, stage.way, stage.inputs, around) as attempt,
+        check.noting(),
+    ):
         while attempt.process.poll() is None:
             whole_shards(root, seen)
             with suppress(subprocess.TimeoutExpired):

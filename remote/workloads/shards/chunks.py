@@ -220,13 +220,17 @@ def _lying_masks(stored: Sequence[Any], dataset: Any) -> set[tuple[int, int]]:
         return set()
     settings = dataset.id.get_create_plist()
     filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
+    # References to text are never shuffled, whatever was asked for; each of their chunks says so.
+    never = {h5py.h5z.FILTER_SHUFFLE} if dataset.dtype.kind == "O" else set()
     raw_size = math.prod(dataset.chunks) * stored_item_bytes(dataset)
     lies: set[tuple[int, int]] = set()
     for mask, size in masks:
-        skipped = {f for bit, f in enumerate(filters) if mask >> bit & 1}
-        left = [f for f in filters if f not in skipped]
+        skipped = {f for bit, f in enumerate(filters) if mask >> bit & 1} - never
+        left = [f for f in filters if f not in skipped | never]
         expected = raw_size + 4 * (h5py.h5z.FILTER_FLETCHER32 in left)
         plain = all(f in _NOT_PACKING for f in left) and size == expected
+        if not skipped and not mask >> len(filters):
+            continue
         if mask >> len(filters) or any(f in _NOT_PACKING for f in skipped) or not plain:
             lies.add((mask, size))
     return lies

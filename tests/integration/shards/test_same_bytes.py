@@ -51,6 +51,8 @@ def store(path: Path, layout: Mapping[str, Any], byte_order: str) -> Path:
             dtype = h5py.string_dtype() if name == "name" else data.dtype
             rows = layout["chunks"][:1] if layout.get("chunks") else None
             options = {**layout, "chunks": rows} if rows else {}
+            if name == "name":
+                options.pop("fletcher32", None)  # nor does the library take it
             file.create_dataset(name, data=data, dtype=dtype, **options)
     return path
 

@@ -124,6 +124,16 @@ def test_a_shuffle_is_never_skipped(tmp_path: Path) -> None:
         ChunkMap.of(file, file.hdf5["spectrum"])
 
 
+def test_text_is_never_shuffled_and_its_index_says_so(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        values = np.array([f"file{n}.mzML" for n in range(50)], object)
+        options = {"compression": "gzip", "shuffle": True, "chunks": (20,)}
+        file.create_dataset("name", data=values, dtype=h5py.string_dtype(), **options)
+        assert file["name"].id.get_chunk_info(0).filter_mask == 1
+    with DataFile(tmp_path / "x.h5") as opened:
+        assert ChunkMap.of(opened, opened.hdf5["name"]).skipped
+
+
 def test_packing_that_did_not_help_may_be_skipped(tmp_path: Path) -> None:
     values = np.arange(16.0).reshape(8, 1, 2)
     path = stored(tmp_path / "x.h5", compression="gzip")
