@@ -31,6 +31,7 @@ from remote.workloads.shards.datasets import (
     converted,
 )
 from remote.workloads.shards.direct import direct_reader
+from remote.workloads.shards.filters import check_filters
 from remote.workloads.shards.heap import name_reader
 from remote.workloads.shards.library import library_reader
 from remote.workloads.shards.salvage import salvaged
@@ -415,6 +416,7 @@ def _column_readers(
 
 
 def _reader(data: DataFile, dataset: Any, wanted: Wanted | None = None) -> Reader:
+    check_filters(data.path, dataset)
     try:
         if wanted is not None and wanted.kind in ("name", "text"):
             names = name_reader(data, dataset)

@@ -1,4 +1,4 @@
-"""The benchmark runs and prints its one table."""
+"""The benchmark runs and prints its tables."""
 
 from __future__ import annotations
 
@@ -10,19 +10,40 @@ import pytest
 
 pytestmark = pytest.mark.integration
 
+FIGURES = [
+    "read, inflate",
+    "clean",
+    "encode",
+    "write, fsync, hash",
+    "hash the input",
+    "sum of the stages, one core",
+    "what the stages allow, all cores",
+    "whole, local, 2 workers",
+    "whole, local, 2 workers: of what the stages allow",
+    "whole, local, 2 workers: of the floor",
+    "floor, 2 threads",
+]
 
-def test_prints_a_table(project_root: Path, tmp_path: Path) -> None:
+
+def test_puts_one_table_for_all_layouts_into_a_document(project_root: Path, tmp_path: Path) -> None:
+    document = tmp_path / "speed.md"
+    marks = "<!-- measured: layouts -->\nold\n<!-- end of measured -->"
+    document.write_text(f"before\n{marks}\nafter\n")
     command = [sys.executable, "-m", "benchmarks.sharding", "--rows", "6000", "--runs", "1"]
-    layouts = ["--layouts", "row-chunks", "contiguous", "--workers", "2", "--cache", str(tmp_path)]
-    done = subprocess.run(
-        [*command, *layouts], cwd=project_root, capture_output=True, text=True, check=True
-    )
-    lines = done.stdout.splitlines()
-    start = next(at for at, line in enumerate(lines) if line.startswith("6,000 spectra"))
-    table = [line.split() for line in lines[start + 2 :]]
-    assert [row[0] for row in table] == ["row-chunks"] * 5 + ["contiguous"] * 5
-    assert all(float(row[-5].replace(",", "")) > 0 for row in table)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "row-chunks_6000_42.hdf5",
-        "contiguous_6000_42.hdf5",
+    layouts = ["--layouts", "narrow-chunks", "contiguous", "lzf", "--workers", "2"]
+    parts = ["--only", "stages", "floor", "whole"]
+    places = ["--cache", str(tmp_path / "cache"), "--markdown", str(document)]
+    subprocess.run([*command, *layouts, *parts, *places], cwd=project_root, check=True)
+    text = document.read_text()
+    assert text.startswith("before")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    table = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    assert all(len(row) == 1 + 3 for row in table)
+    rows = {row[0]: row[1:] for row in table[2:]}
+    assert set(FIGURES) <= set(rows)
+    for name in FIGURES:
+        assert all(float(cell.split(" ")[0].replace(",", "")) > 0 for cell in rows[name]), name
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {
+        f"{layout}_6000_42.hdf5" for layout in ("narrow-chunks", "contiguous", "lzf")
     }

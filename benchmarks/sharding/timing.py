@@ -1,0 +1,103 @@
+"""Things that are timed, in turns.
+
+A machine's speed drifts, and others use it: what is compared takes turns, round after round, so
+that a slow minute meets all of it. Ratios are taken within a round. Making temporary output and
+removing it again is not part of a time.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One time that something was done.
+
+    Attributes:
+        rows: spectra done.
+        seconds: by the clock.
+        cpu: seconds of processors, those of child processes that have ended included.
+        size: bytes written, where that is told.
+    """
+
+    rows: int
+    seconds: float
+    cpu: float
+    size: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Spectra/s."""
+        return self.rows / self.seconds
+
+    @property
+    def cpu_rate(self) -> float:
+        """Spectra per second of one processor."""
+        return self.rows / self.cpu if self.cpu else float("inf")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something to time: `work` sets up what it needs, times its core, and cleans up."""
+
+    group: str
+    name: str
+    work: Callable[[], Measured]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a case, a figure for each round."""
+
+    group: str
+    name: str
+    rounds: tuple[Measured, ...]
+
+    @property
+    def rate(self) -> float:
+        """Spectra/s, the median of the rounds."""
+        return statistics.median(x.rate for x in self.rounds)
+
+    @property
+    def cpu_rate(self) -> float:
+        """Spectra per second of one processor, the median of the rounds."""
+        return statistics.median(x.cpu_rate for x in self.rounds)
+
+
+def cpu_seconds() -> float:
+    """What this process and its ended children have used of processors."""
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    used = [resource.getrusage(who) for who in both]
+    return sum(x.ru_utime + x.ru_stime for x in used)
+
+
+def timed(work: Callable[[], tuple[int, int]]) -> Measured:
+    """Time `work`, which returns how many spectra it did and how many bytes it wrote."""
+    began, began_cpu = time.perf_counter(), cpu_seconds()
+    rows, size = work()
+    return Measured(rows, time.perf_counter() - began, cpu_seconds() - began_cpu, size)
+
+
+def in_turns(cases: Sequence[Case], runs: int) -> tuple[Result, ...]:
+    """Each case once a round, `runs` rounds."""
+    found: list[list[Measured]] = [[] for _ in cases]
+    for turn in range(runs):
+        for case, rounds in zip(cases, found, strict=True):
+            rounds.append(case.work())
+            took = f"{rounds[-1].seconds:.2f} s, {rounds[-1].rate:,.0f} spectra/s"
+            print(f"round {turn + 1}: {case.group}, {case.name}: {took}", file=sys.stderr)
+    return tuple(
+        Result(case.group, case.name, tuple(rounds))
+        for case, rounds in zip(cases, found, strict=True)
+    )
+
+
+def of_group(results: Iterable[Result], group: str) -> dict[str, Result]:
+    """The results of one group by name."""
+    return {x.name: x for x in results if x.group == group}
