@@ -95,6 +95,12 @@ class Job:
         workspace = Workspace(request.output_root, request.run_id)
         return cls(request, sources, watch, layout, encoder, tasks, config, workspace)
 
+    @property
+    def work(self) -> Work:
+        """What is done with each task."""
+        rules = self.request.settings.preprocessing
+        return Work(self.sources, stops(self.tasks), partial(clean, rules=rules), self.encoder)
+
     def run(self, began: float) -> BuildResult:
         """Do the work."""
         execution = self.request.execution
@@ -156,8 +162,7 @@ class Job:
 
     def _write(self, writer: OrderedWriter) -> None:
         """Run the tasks that are left, and write what comes of them."""
-        rules = self.request.settings.preprocessing
-        work = Work(self.sources, stops(self.tasks), partial(clean, rules=rules), self.encoder)
+        work = self.work
         left = remaining(self.tasks, writer.written.reached)
         meter = Meter(sum(map(len, self.tasks)), self.watch, writer.written.totals.merged())
         inputs = [source.path for source in self.sources]
