@@ -70,7 +70,7 @@ def forecast(
     size = int(rows * sample.bytes / sample.rows)
     return Forecast(
         spectra=round(rows * sample.spectra / sample.rows),
-        shards=_shards(size, rows, limit),
+        shards=_shards(size, rows, limit - encoder.footer.size(rows, 15, 0)),
         bytes=size,
         seconds=seconds,
         spectra_per_second=rows / seconds,
@@ -103,10 +103,10 @@ def _seconds(pace: Pace, rows: int, hashing: float) -> float:
     return pace.begin + work + max(0.0, hashing - left) / cores() + rows * _CONCLUDING
 
 
-def _shards(size: int, rows: int, limit: int) -> int:
-    """A shard is closed before the row group that would take it over its limit."""
+def _shards(size: int, rows: int, room: int) -> int:
+    """A shard is closed before the row group for which there is no room."""
     groups = -(-rows // ROW_GROUP_ROWS)
-    each = max(1, int(limit / max(1.0, size / groups)))
+    each = max(1, int(room / max(1.0, size / groups)))
     return -(-groups // each)
 
 
