@@ -2,7 +2,7 @@
 
 A record is one JSON line in the file that WORKHORSE_EVENTS names, appended with a single
 write(2), so that the runner, a workload and its worker processes share the file without locks.
-Without the variable (a notebook opened by hand, a test) nothing is written. Telling never
+Without the variable (a notebook opened by hand, a test) no record is written. Telling never
 breaks the work: a full disk loses records, not the run.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -110,5 +111,8 @@ def progress(stage: str, done: int, total: int | None, *, unit: str = "", **coun
 
 
 def notice(text: str) -> None:
-    """One line that the person should read once."""
-    emit("notice", text=text)
+    """One line that the person should read once; without a run it goes to stderr."""
+    if EVENTS_VARIABLE in os.environ:
+        emit("notice", text=text)
+    else:
+        sys.stderr.write(f"{text}\n")

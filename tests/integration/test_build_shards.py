@@ -17,6 +17,7 @@ import pytest
 from remote.errors import (
     InputUnusable,
     IntegrityFailure,
+    MemoryTooSmall,
     OutputBusy,
     ResumeRefused,
     UsageError,
@@ -322,7 +323,20 @@ def test_the_plan_is_shown_and_nothing_written(tmp_path: Path, inputs: list[Path
     )
     assert (shown.rows, shown.row_groups) == (45_333, 7 + 3)
     assert "first.hdf5: 33,333 rows" in repr(shown)
-    assert not (tmp_path / "out").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_build_keeps_to_the_memory_that_it_may_take(
+    tmp_path: Path, inputs: list[Path], built: BuildResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = build(tmp_path / "out", inputs, num_workers=4, max_memory_gb=0.17)
+    said = capsys.readouterr().err
+    assert "To stay within 0.17 GB of memory: " in said
+    assert "of 4 workers" in said
+    assert found.num_samples == built.num_samples
+    assert without_mode(tmp_path / "out") == without_mode(built.manifest.parent)
+    refused(MemoryTooSmall, "one worker takes about", tmp_path / "no", inputs, max_memory_gb=0.05)
+    assert not (tmp_path / "no").exists()
 
 
 def test_what_a_killed_build_without_journal_left_is_removed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,12 +21,16 @@ from remote.workloads.durable import (
     exclusive,
     writing_errors,
 )
+from remote.workloads.memory import available_memory
 from remote.workloads.progress import notice, progress
 from remote.workloads.shards import preflight
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS
+from remote.workloads.shards.forecast import forecast
 from remote.workloads.shards.job import Job
+from remote.workloads.shards.memory_plan import GIB, Blocks, MemoryPlan, default_limit, within
 from remote.workloads.shards.meter import Watch
 from remote.workloads.shards.pipeline import stops
+from remote.workloads.shards.plan import plan
 from remote.workloads.shards.request import Inputs, Options, Request, make_request
 from remote.workloads.shards.result import BuildResult, Preview
 from remote.workloads.shards.sample import write_sample
@@ -76,6 +80,10 @@ def build_shards(
             request = replace(request, inputs=(sample,))
         _preflight(request)
         sources = stack.enter_context(_opened(request))
+        memory = _memory_plan(request, sources)
+        if memory.lowered:
+            notice(memory.lowered)
+        request = replace(request, execution=memory.execution)
         return Job.of(request, sources, watch or _unwatched).run(began)
 
 
@@ -86,7 +94,9 @@ def preview(
     output_root: str | os.PathLike[str] | None = None,
     **options: Unpack[Options],
 ) -> Preview:
-    """What `build_shards` would do with the same arguments; nothing is written.
+    """What `build_shards` would do with the same arguments, and what it would take.
+
+    Some of the work is tried, on the disk of the shards; nothing of it stays.
 
     Without an input the sample is generated for it, in a temporary directory.
 
@@ -100,22 +110,31 @@ def preview(
             refuse_occupied(request.output_root)
         if not named:
             request = replace(request, inputs=(stack.enter_context(_sample(request, None)),))
-        found = _preflight(request)
+        _preflight(request)
         sources = stack.enter_context(_opened(request))
-        job = Job.of(request, sources, _unwatched)
-        ends = stops(job.tasks)
+        memory = _memory_plan(request, sources)
+        job = Job.of(replace(request, execution=memory.execution), sources, _unwatched)
         return Preview(
             inputs={source.path.name: source.rows for source in sources} if named else {},
             rows=sum(map(len, job.tasks)),
             tasks=len(job.tasks),
-            row_groups=sum(-(-stop // ROW_GROUP_ROWS) for stop in ends.values()),
+            row_groups=sum(-(-stop // ROW_GROUP_ROWS) for stop in stops(job.tasks).values()),
             columns=job.layout.names,
             left_out=job.layout.left_out,
             output_root=str(request.output_root),
             run_id=request.run_id,
             max_shard_size_bytes=request.limit,
-            workers=request.execution.workers,
-            disk_estimate=None if found is None else found.output_estimate,
+            workers=memory.execution.workers,
+            memory=memory.peak,
+            lowered=memory.lowered,
+            forecast=forecast(
+                job.work,
+                job.tasks,
+                memory.execution,
+                job.encoder,
+                request.output_root,
+                request.limit,
+            ),
         )
 
 
@@ -145,18 +164,27 @@ def _sample(request: Request, folder: Path | None) -> Iterator[Path]:
         yield path
 
 
-def _preflight(request: Request) -> preflight.Findings | None:
+def _preflight(request: Request) -> None:
     if request.skip_preflight:
-        return None
-    return preflight.check(
+        return
+    preflight.check(
         request.inputs,
         request.output_root,
         min_memory_gb=request.min_memory_gb,
         min_disk_gb=request.min_disk_gb,
         max_spectra=request.settings.max_spectra,
-        workers=request.execution.local_workers,
         skip_damaged=request.skip_damaged,
     )
+
+
+def _memory_plan(request: Request, sources: Sequence[Source]) -> MemoryPlan:
+    """How the build is run within the memory that it may take."""
+    execution = request.execution
+    tasks = plan(sources, request.settings.max_spectra, task_rows=execution.batch_size)
+    blocks = Blocks.of(sources, tasks, preflight.bytes_per_spectrum(sources))
+    if request.max_memory_gb is None:
+        return within(execution, blocks, default_limit(execution, available_memory()))
+    return within(execution, blocks, int(request.max_memory_gb * GIB))
 
 
 @contextmanager

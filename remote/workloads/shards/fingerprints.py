@@ -1,15 +1,15 @@
-"""The hashes by which exact duplicates are counted, kept beside the journal.
+"""The hashes by which exact duplicates are counted, kept in a file beside the journal.
 
-Eight bytes a spectrum: in memory for the count at the end, in a file so that a resumed build
-counts the same.
+Eight bytes a spectrum, so that a resumed build counts the same, and memory does not grow with
+what is written.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 import zlib
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,60 +20,75 @@ from remote.workloads.durable import closed_on_error, writing_errors
 
 Hashes = npt.NDArray[np.uint64]
 
+_WORD = 8
+_BLOCK_BYTES = 1 << 23
+
 
 class Fingerprints:
-    """All fingerprints of a build, in the order of its row groups."""
+    """All fingerprints of a build, in the order of its row groups.
 
-    def __init__(self, path: Path | None, kept: Sequence[Hashes] = ()) -> None:
-        """Begin with what is `kept`; anything else that the file held is cut off.
+    Attributes:
+        count: how many there are.
+    """
 
-        Args:
-            path: None to keep them in memory alone.
-
-        Raises:
-            DiskTooSmall, ResultsUnusable: the file cannot be written; so do `append` and `sync`.
-        """
+    def __init__(self, path: Path, descriptor: int, count: int) -> None:
         self._path = path
-        self._parts = list(kept)
-        self._descriptor: int | None = None
-        if path is not None:
-            size = sum(part.nbytes for part in self._parts)
-            with writing_errors(path):
-                self._descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
-            with closed_on_error(self), writing_errors(path):
-                os.truncate(path, size)
+        self._descriptor = descriptor
+        self.count = count
 
     @classmethod
-    def reopen(cls, path: Path, groups: Sequence[int]) -> Self:
-        """Go on after row groups of these numbers of spectra."""
-        return cls(path, stored(path, groups))
+    def create(cls, path: Path) -> Self:
+        """Begin a file in place of any that was there.
+
+        Raises:
+            DiskTooSmall, ResultsUnusable: it cannot be written; so do `append` and `sync`.
+        """
+        return cls.reopen(path, 0)
+
+    @classmethod
+    def nameless(cls, folder: Path) -> Self:
+        """Begin a file in `folder` that is gone when it is closed."""
+        with writing_errors(folder):
+            descriptor, name = tempfile.mkstemp(dir=folder)
+            Path(name).unlink()
+        return cls(folder, descriptor, 0)
+
+    @classmethod
+    def reopen(cls, path: Path, count: int) -> Self:
+        """Go on after `count` of them; anything else that the file held is cut off."""
+        with writing_errors(path):
+            flags = os.O_CREAT | os.O_RDWR | os.O_APPEND
+            found = cls(path, os.open(path, flags, 0o644), count)
+        with closed_on_error(found), writing_errors(path):
+            os.truncate(path, _WORD * count)
+        return found
 
     def append(self, hashes: Hashes) -> int:
         """Add those of one row group; return the CRC-32 of their bytes."""
-        data = hashes.astype("<u8")  # a copy: the hashes may be part of a large message
-        self._parts.append(data)
-        if self._descriptor is not None and self._path is not None and len(data):
-            view = memoryview(data.tobytes())
-            with writing_errors(self._path):
-                while view:
-                    view = view[os.write(self._descriptor, view) :]
-        return crc(data)
+        data = hashes.astype("<u8", copy=False).tobytes()
+        view = memoryview(data)
+        with writing_errors(self._path):
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        self.count += len(hashes)
+        return zlib.crc32(data)
 
-    def all(self) -> Hashes:
-        """Every fingerprint so far."""
-        return np.concatenate([np.zeros(0, np.uint64), *self._parts])
+    def parts(self) -> Iterator[Hashes]:
+        """Every fingerprint so far, in pieces of some megabytes."""
+        for start in range(0, _WORD * self.count, _BLOCK_BYTES):
+            size = min(_BLOCK_BYTES, _WORD * self.count - start)
+            yield np.frombuffer(os.pread(self._descriptor, size, start), "<u8")
 
     def sync(self) -> None:
         """Return when the file is on disk."""
-        if self._descriptor is not None and self._path is not None:
-            with writing_errors(self._path):
-                os.fsync(self._descriptor)
+        with writing_errors(self._path):
+            os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Close without syncing."""
-        if self._descriptor is not None:
+        if self._descriptor >= 0:
             os.close(self._descriptor)
-            self._descriptor = None
+            self._descriptor = -1
 
 
 def crc(hashes: Hashes) -> int:
@@ -81,9 +96,16 @@ def crc(hashes: Hashes) -> int:
     return zlib.crc32(hashes.astype("<u8", copy=False).tobytes())
 
 
-def stored(path: Path, groups: Sequence[int]) -> list[Hashes]:
-    """The stored fingerprints of row groups of these sizes; short ones where the file ends."""
-    data = np.frombuffer(path.read_bytes()[: 8 * sum(groups)] if path.exists() else b"", "u1")
-    whole = data[: len(data) // 8 * 8].view("<u8")
-    bounds = np.cumsum([0, *groups])
-    return [whole[a:b] for a, b in pairwise(bounds)]
+def stored(path: Path, before: int, groups: Sequence[int]) -> Iterator[Hashes]:
+    """The stored fingerprints of row groups of these sizes, which `before` others precede.
+
+    Short ones where the file ends.
+    """
+    if not path.exists():
+        yield from (np.zeros(0, np.uint64) for _ in groups)
+        return
+    with path.open("rb") as source:
+        source.seek(_WORD * before)
+        for group in groups:
+            data = source.read(_WORD * group)
+            yield np.frombuffer(data[: len(data) // _WORD * _WORD], "<u8")

@@ -21,7 +21,6 @@ from remote.workloads.shards.damage import records, summary
 from remote.workloads.shards.dataset import dataset_manifest
 from remote.workloads.shards.encode import Encoder
 from remote.workloads.shards.execution.crew import crew
-from remote.workloads.shards.fingerprints import Hashes
 from remote.workloads.shards.hashing import hashing
 from remote.workloads.shards.journal import GroupLine
 from remote.workloads.shards.key import config_record, run_key
@@ -35,6 +34,7 @@ from remote.workloads.shards.manifest import (
 from remote.workloads.shards.meter import Meter, Watch
 from remote.workloads.shards.pipeline import Work, remaining, stops
 from remote.workloads.shards.plan import Task, plan
+from remote.workloads.shards.repeats import count_repeats
 from remote.workloads.shards.report import lsh_neighbours, quality_report
 from remote.workloads.shards.request import Request
 from remote.workloads.shards.result import BuildResult, known_result
@@ -95,6 +95,12 @@ class Job:
         workspace = Workspace(request.output_root, request.run_id)
         return cls(request, sources, watch, layout, encoder, tasks, config, workspace)
 
+    @property
+    def work(self) -> Work:
+        """What is done with each task."""
+        rules = self.request.settings.preprocessing
+        return Work(self.sources, stops(self.tasks), partial(clean, rules=rules), self.encoder)
+
     def run(self, began: float) -> BuildResult:
         """Do the work."""
         execution = self.request.execution
@@ -126,11 +132,12 @@ class Job:
                 self._write(writer)
                 counts = checked(written.totals.merged(), self.request.inputs)
                 writer.finish()
-                fingerprints = written.fingerprints.all()
+                prints = written.fingerprints
+                repeats = count_repeats(prints.parts(), prints.count, self.workspace.folder)
             hashes = [digest.result() for digest in digests]
             for source in self.sources:
                 source.check_size()
-        return self._conclude(counts, fingerprints, hashes, began, resumed, writer.position())
+        return self._conclude(counts, repeats.again, hashes, began, resumed, writer.position())
 
     def _key(self) -> dict[str, Any]:
         inputs = [(source.path.name, source.path) for source in self.sources]
@@ -155,8 +162,7 @@ class Job:
 
     def _write(self, writer: OrderedWriter) -> None:
         """Run the tasks that are left, and write what comes of them."""
-        rules = self.request.settings.preprocessing
-        work = Work(self.sources, stops(self.tasks), partial(clean, rules=rules), self.encoder)
+        work = self.work
         left = remaining(self.tasks, writer.written.reached)
         meter = Meter(sum(map(len, self.tasks)), self.watch, writer.written.totals.merged())
         inputs = [source.path for source in self.sources]
@@ -169,7 +175,7 @@ class Job:
     def _conclude(
         self,
         counts: Mapping[str, Any],
-        fingerprints: Hashes,
+        duplicates: int,
         hashes: Sequence[str],
         began: float,
         resumed: int,
@@ -184,9 +190,9 @@ class Job:
         damaged = records(counts["damaged_ranges"], self._output().identity.inputs)
         quality = quality_report(
             counts,
-            fingerprints=fingerprints,
+            duplicates=duplicates,
             shards=shards,
-            lsh_neighbours=lsh_neighbours(paths),
+            lsh_neighbours=lsh_neighbours(paths, counts["written"], self.workspace.folder),
             max_shard_size_bytes=self.request.limit,
             preprocessing=rules,
         )

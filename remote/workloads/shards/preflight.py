@@ -12,7 +12,6 @@ from pathlib import Path
 
 from remote.errors import DiskTooSmall, MemoryTooSmall
 from remote.workloads.memory import available_memory
-from remote.workloads.shards.plan import TASK_ROWS
 from remote.workloads.shards.source import Source, open_inputs
 
 GIB = 1 << 30
@@ -43,7 +42,6 @@ def check(
     min_memory_gb: float = DEFAULT_MIN_MEMORY_GB,
     min_disk_gb: float = DEFAULT_MIN_DISK_GB,
     max_spectra: int | None = None,
-    workers: int = 1,
     skip_damaged: bool = False,
 ) -> Findings:
     """Check everything; what each input has stored first and last is read.
@@ -51,11 +49,9 @@ def check(
     Args:
         inputs: the HDF5 files.
         output_root: where the shards will be; need not exist.
-        min_memory_gb: least memory that must be available; what the workers need, where that
-            is larger.
+        min_memory_gb: least memory that must be available.
         min_disk_gb: least free disk; the estimated output, where that is larger.
         max_spectra: source rows that will be read; None for all.
-        workers: how many tasks run at one time.
         skip_damaged: let damage pass that concerns some rows only.
 
     Raises:
@@ -67,17 +63,16 @@ def check(
         for source in sources:
             source.probe()
         rows = sum(source.rows for source in sources)
-        peaks = max((source.peaks_per_spectrum() for source in sources), default=0.0)
+        bytes_each = bytes_per_spectrum(sources)
     finally:
         for source in sources:
             source.close()
-    blocks = [_task_bytes(source) for source in sources]
     read = rows if max_spectra is None else min(rows, max_spectra)
-    estimate = int(read * (_BYTES_PER_SPECTRUM + _BYTES_PER_PEAK * peaks))
+    estimate = int(read * bytes_each)
     findings = Findings(
         rows=read,
         memory_available=available_memory(),
-        memory_wanted=max(int(min_memory_gb * GIB), workers * max(blocks, default=0)),
+        memory_wanted=int(min_memory_gb * GIB),
         disk_free=free_disk(output_root),
         disk_wanted=max(int(min_disk_gb * GIB), estimate),
         output_estimate=estimate,
@@ -86,17 +81,17 @@ def check(
     return findings
 
 
+def bytes_per_spectrum(sources: Sequence[Source]) -> float:
+    """An estimate of what a spectrum of these inputs takes in a shard."""
+    peaks = max((source.peaks_per_spectrum() for source in sources), default=0.0)
+    return _BYTES_PER_SPECTRUM + _BYTES_PER_PEAK * peaks
+
+
 def free_disk(path: Path) -> int:
     """Bytes that this user can still write at `path`, or where it will be."""
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
-
-
-def _task_bytes(source: Source) -> int:
-    """What a task holds: its block as stored, and about half as much of cleaned rows."""
-    rows = min(source.rows, max(TASK_ROWS, source.chunk_rows))
-    return rows * 2 * source.width * source.dtype.itemsize * 3 // 2
 
 
 def _refuse(found: Findings, output_root: Path) -> None:

@@ -10,13 +10,15 @@ report as its worst stage. `LIMITS` are in the report, so that it can be read by
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from remote.workloads.shards.counts import (
@@ -30,6 +32,7 @@ from remote.workloads.shards.counts import (
     integrity,
     merge,
 )
+from remote.workloads.shards.repeats import count_repeats
 
 __all__ = ["LIMITS", "Limits", "empty", "lsh_neighbours", "merge", "quality_report"]
 
@@ -70,7 +73,7 @@ class Check:
 def quality_report(
     counts: Mapping[str, Any],
     *,
-    fingerprints: npt.NDArray[np.uint64],
+    duplicates: int,
     shards: Sequence[Mapping[str, Any]],
     lsh_neighbours: int | None,
     max_shard_size_bytes: int,
@@ -81,14 +84,13 @@ def quality_report(
 
     Args:
         counts: the merged counts of all row groups.
-        fingerprints: of every written spectrum, in any order.
+        duplicates: spectra that repeat an earlier one: same peaks and precursor, as stored.
         shards: the shard manifests.
         lsh_neighbours: see `lsh_neighbours`; None where the inputs have no lsh.
         max_shard_size_bytes: the limit that the shards were closed by.
         preprocessing: the rules as recorded, `mz_precision` included.
         limits: what counts as too much.
     """
-    duplicates = _duplicates(fingerprints)
     stages = {
         "canonicalisation": _canonicalisation(counts, limits),
         "shard_construction": _construction(counts, shards, max_shard_size_bytes),
@@ -129,31 +131,34 @@ def quality_report(
     }
 
 
-def lsh_neighbours(shards: Sequence[Path]) -> int | None:
+def lsh_neighbours(shards: Sequence[Path], rows: int, folder: Path) -> int | None:
     """Spectra whose lsh another written spectrum has too; None where there is no lsh.
 
     Equal hashes say that two spectra look alike in 1 Da bins; they are no replicates.
+
+    Args:
+        shards: the shards, of `rows` spectra together.
+        folder: as in `repeats.count_repeats`.
     """
-    hashes: list[npt.NDArray[Any]] = []
+    if not shards or "lsh" not in pq.read_schema(shards[0]).names:
+        return None
+    return count_repeats(_lsh_words(shards), rows, folder).shared
+
+
+def _lsh_words(shards: Sequence[Path]) -> Iterator[npt.NDArray[np.uint64]]:
+    """The hashes as words, one row group at a time; for text a hash of it, of 64 bits."""
     for path in shards:
         with pq.ParquetFile(path) as file:
-            if "lsh" not in file.schema_arrow.names:
-                return None
-            column = file.read(columns=["lsh"]).column("lsh").drop_null()
-        hashes.append(column.to_numpy())
-    if not hashes:
-        return None
-    together = np.concatenate(hashes)
-    if together.dtype == object:
-        together = together.astype("S")
-    _, numbers = np.unique(together, return_counts=True)
-    return int(numbers[numbers > 1].sum())
+            for group in range(file.num_row_groups):
+                column = file.read_row_group(group, ["lsh"]).column("lsh").drop_null()
+                if pa.types.is_string(column.type):
+                    yield np.array([_word(text) for text in column.to_pylist()], np.uint64)
+                else:
+                    yield column.to_numpy().view(np.uint64)
 
 
-def _duplicates(fingerprints: npt.NDArray[np.uint64]) -> int:
-    """Spectra that repeat an earlier one: same peaks and precursor, as stored."""
-    ordered = np.sort(fingerprints)
-    return int(np.count_nonzero(ordered[1:] == ordered[:-1]))
+def _word(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def _canonicalisation(counts: Mapping[str, Any], limits: Limits) -> list[Check]:

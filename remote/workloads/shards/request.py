@@ -47,6 +47,8 @@ class Options(TypedDict, total=False):
         skip_damaged: leave out rows that cannot be read, and say so, instead of refusing.
         sample_spectra: size of the sample that is made where no input is named.
         skip_preflight, min_memory_gb, min_disk_gb: the checks before work starts.
+        max_memory_gb: what the build may take; workers and read-ahead are lowered to fit. None
+            for what is available, and 3 GB a worker at most.
         config_file: name of the config that the settings came from.
         clock: where times come from.
     """
@@ -69,6 +71,7 @@ class Options(TypedDict, total=False):
     sample_spectra: int
     skip_preflight: bool
     min_memory_gb: float
+    max_memory_gb: float | None
     min_disk_gb: float
     config_file: str | None
     clock: Clock
@@ -97,6 +100,7 @@ class Request:
     sample_spectra: int
     skip_preflight: bool
     min_memory_gb: float
+    max_memory_gb: float | None
     min_disk_gb: float
     config_file: str | None
     clock: Clock
@@ -145,6 +149,7 @@ def make_request(
         sample_spectra=_positive("sample_spectra", o.get("sample_spectra", 50_000)),
         skip_preflight=o.get("skip_preflight", False),
         min_memory_gb=o.get("min_memory_gb", 4.0),
+        max_memory_gb=o.get("max_memory_gb"),
         min_disk_gb=o.get("min_disk_gb", 10.0),
         config_file=o.get("config_file"),
         clock=clock,

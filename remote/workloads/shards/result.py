@@ -9,6 +9,7 @@ from typing import Any
 
 from remote.workloads.shards.counts import DAMAGED
 from remote.workloads.shards.damage import summary
+from remote.workloads.shards.forecast import Forecast
 from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
 
 
@@ -98,7 +99,10 @@ class Preview:
         rows: source rows that would be read.
         columns: of the shards.
         left_out: columns that no input can fill.
-        disk_estimate: bytes of output, None where it was not estimated.
+        workers: at one time, as they fit into memory.
+        memory: the most that it will take, in bytes, over all processes.
+        lowered: what was lowered to fit into memory, in words.
+        forecast: what it will write, how long it takes, and what binds it.
     """
 
     inputs: Mapping[str, int]
@@ -111,7 +115,9 @@ class Preview:
     run_id: str
     max_shard_size_bytes: int
     workers: int
-    disk_estimate: int | None
+    memory: int
+    lowered: str
+    forecast: Forecast
 
     def to_json(self) -> dict[str, Any]:
         """The preview as JSON values."""
@@ -119,19 +125,23 @@ class Preview:
 
     def __repr__(self) -> str:
         names = [f"{name}: {rows:,} rows" for name, rows in self.inputs.items()]
-        estimate = (
-            "" if self.disk_estimate is None else f", about {self.disk_estimate / 1e6:,.0f} MB"
-        )
-        return "\n".join(
-            [
-                f"input   {'; '.join(names) or 'a generated sample'}",
-                f"read    {self.rows:,} spectra in {self.tasks} tasks, {self.workers} at a time",
-                (
-                    f"write   {self.row_groups} row groups{estimate}, in shards of at most "
-                    f"{self.max_shard_size_bytes:,} bytes, below {self.output_root}, "
-                    f"run id {self.run_id}"
-                ),
-                f"columns {', '.join(self.columns)}",
-                f"absent  {', '.join(self.left_out) or 'none'}",
-            ]
-        )
+        told = self.forecast
+        stages = ", ".join(f"{name} {spent:.2f}" for name, spent in told.stages.items())
+        lines = [
+            f"input   {'; '.join(names) or 'a generated sample'}",
+            f"read    {self.rows:,} spectra in {self.tasks} tasks, {self.workers} at a time",
+            (
+                f"write   about {told.spectra:,} spectra, {told.bytes / 1e6:,.0f} MB in "
+                f"{self.row_groups} row groups and {told.shards} "
+                f"{'shard' if told.shards == 1 else 'shards'} of at most "
+                f"{self.max_shard_size_bytes:,} bytes, below {self.output_root}, "
+                f"run id {self.run_id}"
+            ),
+            f"columns {', '.join(self.columns)}",
+            f"absent  {', '.join(self.left_out) or 'none'}",
+            f"time    about {told.seconds:,.1f} s, {told.spectra_per_second:,.0f} spectra/s",
+            f"stages  {stages} (seconds of one core for a million spectra)",
+            f"memory  at most about {self.memory / 1e6:,.0f} MB",
+            f"bound   by {told.binds}",
+        ]
+        return "\n".join([*lines, *([self.lowered] if self.lowered else [])])

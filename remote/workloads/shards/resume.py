@@ -95,7 +95,7 @@ def _written(
         shard=None,
         lines=[],
         totals=Totals(line.stats for line in lines),
-        fingerprints=Fingerprints.reopen(hashes, [line.rows for line in lines]),
+        fingerprints=Fingerprints.reopen(hashes, sum(line.rows for line in lines)),
         rows=sum(line.rows for line in lines),
         reached=(lines[-1].input_index, lines[-1].row_stop) if lines else (0, 0),
     )
@@ -107,8 +107,8 @@ def _believed(output: Output, split: _Split, hashes: Path) -> list[CheckedPrefix
         return []
     partial = partial_path(output.names.shard(split.open[0].shard))
     found = longest_prefix(partial, [(line.end, line.prefix_sha256) for line in split.open])
-    lines = [*split.before, *split.open]
-    parts = stored(hashes, [line.rows for line in lines])[len(split.before) :]
+    before = sum(line.rows for line in split.before)
+    parts = stored(hashes, before, [line.rows for line in split.open])
     good = 0
     for line, part in zip(split.open, parts, strict=True):
         if len(part) != line.rows or crc(part) != line.fingerprints_crc:

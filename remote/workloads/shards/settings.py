@@ -97,6 +97,7 @@ class Execution:
         checkpoint: False to keep no journal; such a build cannot be resumed.
         processes: whether the workers are processes; they are threads otherwise.
         dask: None to do without.
+        ahead: tasks that are handed over before their turn to be written; 0 for the usual.
     """
 
     workers: int
@@ -105,6 +106,13 @@ class Execution:
     checkpoint: bool = True
     processes: bool = False
     dask: DaskOptions | None = None
+    ahead: int = 0
+
+    @property
+    def read_ahead(self) -> int:
+        """Tasks under way or waiting to be written: so that no worker waits for the writer."""
+        usual = self.workers + 1 if not (self.processes or self.dask) else 2 * self.workers
+        return self.ahead or usual
 
     @property
     def local_workers(self) -> int:

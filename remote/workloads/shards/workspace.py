@@ -156,10 +156,10 @@ def begin(
         make_directory(folder)
     _sweep(workspace.root)
     if not keep:
-        return Written([], None, [], Totals(), Fingerprints(None)), None
+        return Written([], None, [], Totals(), Fingerprints.nameless(workspace.folder)), None
     journal = Journal.create(workspace.journal, key)
     with closed_on_error(journal):
-        return Written([], None, [], Totals(), Fingerprints(workspace.fingerprints)), journal
+        return Written([], None, [], Totals(), Fingerprints.create(workspace.fingerprints)), journal
 
 
 def _sweep(root: Path) -> None:

@@ -88,15 +88,19 @@ def test_nothing_after_a_damaged_byte_is_believed(journal: Path, data: st.DataOb
 def test_fingerprints_are_kept_and_cut(tmp_path: Path) -> None:
     path = tmp_path / "prints"
     first, second = np.arange(3, dtype=np.uint64), np.arange(3, 5, dtype=np.uint64)
-    prints = Fingerprints(path)
+    prints = Fingerprints.create(path)
     assert prints.append(first) == crc(first)
     prints.append(second)
     prints.sync()
     prints.close()
-    assert [part.tolist() for part in stored(path, [3, 2])] == [[0, 1, 2], [3, 4]]
-    again = Fingerprints.reopen(path, [3])
+    assert [part.tolist() for part in stored(path, 0, [3, 2])] == [[0, 1, 2], [3, 4]]
+    again = Fingerprints.reopen(path, 3)
     again.append(np.array([9], np.uint64))
+    assert [part.tolist() for part in again.parts()] == [[0, 1, 2, 9]]
     again.close()
-    assert again.all().tolist() == [0, 1, 2, 9]
-    assert [part.tolist() for part in stored(path, [3, 1, 4])] == [[0, 1, 2], [9], []]
-    assert Fingerprints(None).all().tolist() == []
+    assert [part.tolist() for part in stored(path, 2, [1, 1, 4])] == [[2], [9], []]
+    unnamed = Fingerprints.nameless(tmp_path)
+    unnamed.append(first)
+    assert [part.tolist() for part in unnamed.parts()] == [[0, 1, 2]]
+    unnamed.close()
+    assert list(tmp_path.iterdir()) == [path]

@@ -33,13 +33,6 @@ def test_too_little_memory(source: Path, tmp_path: Path) -> None:
     assert "--min-memory-gb" in caught.value.hint
 
 
-def test_workers_count(source: Path, tmp_path: Path) -> None:
-    one, four = (
-        check([source], tmp_path, min_memory_gb=0, min_disk_gb=0, workers=n) for n in (1, 4)
-    )
-    assert four.memory_wanted == 4 * one.memory_wanted >= 4 * 40 * 2 * 16 * 8
-
-
 def test_too_little_disk(source: Path, tmp_path: Path) -> None:
     with pytest.raises(DiskTooSmall, match=r"1000000\.0 GB are wanted") as caught:
         check([source], tmp_path, min_memory_gb=0, min_disk_gb=1e6)

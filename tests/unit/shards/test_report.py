@@ -26,7 +26,7 @@ def report(spectra: list[Peaks], **changes: Any) -> dict[str, Any]:
     raw = raw_rows(spectra, charge=charge, source_file=pa.array(["a"] * len(spectra)))
     cleaned = clean(raw, Preprocessing())
     arguments: dict[str, Any] = {
-        "fingerprints": cleaned.fingerprints,
+        "duplicates": len(cleaned) - len(np.unique(cleaned.fingerprints)),
         "shards": [{"num_samples": len(cleaned), "file_size_bytes": 900}],
         "lsh_neighbours": None,
         "max_shard_size_bytes": 1000,
@@ -95,8 +95,8 @@ def test_lsh_neighbours_are_counted_over_all_shards(tmp_path: Path) -> None:
         shard(tmp_path / "a", {"lsh": pa.array([1, 2, 2, None])}),
         shard(tmp_path / "b", {"lsh": pa.array([1, 3, None, 4])}),
     ]
-    assert lsh_neighbours(shards) == 4
+    assert lsh_neighbours(shards, 9, tmp_path) == 4
     text = [shard(tmp_path / "c", {"lsh": pa.array(["a", "b", "a"])})]
-    assert lsh_neighbours(text) == 2
-    assert lsh_neighbours([shard(tmp_path / "d", {"x": pa.array([1])})]) is None
-    assert lsh_neighbours([]) is None
+    assert lsh_neighbours(text, 9, tmp_path) == 2
+    assert lsh_neighbours([shard(tmp_path / "d", {"x": pa.array([1])})], 1, tmp_path) is None
+    assert lsh_neighbours([], 0, tmp_path) is None

@@ -85,10 +85,19 @@ _how = _options(
     click.option("--checkpoint-interval", type=click.IntRange(1), help="In source rows."),
     click.option("--skip-preflight", is_flag=True, help="Do not check memory, disk and input."),
     click.option("--min-memory-gb", type=float, default=4.0, show_default=True),
+    click.option(
+        "--max-memory-gb",
+        type=click.FloatRange(0, min_open=True),
+        help="What the build may take: fewer workers, if need be.",
+    ),
     click.option("--min-disk-gb", type=float, default=10.0, show_default=True),
     click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"])),
     click.option("--log-file", type=_FILE),
-    click.option("--dry-run", is_flag=True, help="Show what would be done."),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Show what would be done, how long it takes and what it needs.",
+    ),
     click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout."),
 )
 
@@ -139,6 +148,7 @@ _SAME = (
     "sample_spectra",
     "skip_preflight",
     "min_memory_gb",
+    "max_memory_gb",
     "min_disk_gb",
 )
 

@@ -61,10 +61,10 @@ def crew(
             inputs=inputs,
             describe=describe,
         ) as (dask, threads):
-            yield Crew(dask.submit, 2 * (workers or threads))
+            yield Crew(dask.submit, execution.read_ahead or 2 * threads)
     elif execution.processes:
         with Processes(work, pins(workers), describe) as processes:
-            yield Crew(processes.submit, 2 * workers)
+            yield Crew(processes.submit, execution.read_ahead)
     else:
         with executor(workers) as threads:
-            yield Crew(lambda task: threads.submit(work, task), workers + 1)
+            yield Crew(lambda task: threads.submit(work, task), execution.read_ahead)

@@ -1,0 +1,138 @@
+"""How much memory a build will take at most, and how many workers fit into what there is.
+
+Anonymous memory, over all processes of this machine. A task holds its block of rows as stored,
+room to clean and encode one row group, and what it made of the block; results wait in the parent
+until they are written. The constants were measured (`benchmarks`), and are those of 64-bit
+CPython with the libraries of the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from remote.errors import MemoryTooSmall
+from remote.workloads.shards.blocks import ROW_GROUP_ROWS
+from remote.workloads.shards.plan import Task
+from remote.workloads.shards.settings import Execution
+
+MB = 1_000_000
+GIB = 1 << 30
+
+# The parent with its libraries and compiled kernels; more with Dask in it.
+_PARENT, _DASK = 145 * MB, 25 * MB
+# A worker process with its libraries, and with Dask's nanny; a worker's small change.
+_CHILD, _DASK_CHILD, _WORKER = 110 * MB, 125 * MB, 22 * MB
+# Of a row group that is cleaned and encoded: bytes for each place that a peak can take.
+_GROUP_BYTES_PER_PLACE = 12
+# What a worker may take by default, however much there is.
+DEFAULT_GB_PER_WORKER = 3.0
+
+
+class Stored(Protocol):
+    """What has to be known of an input."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The largest task of a build.
+
+    Attributes:
+        raw: bytes of its rows as stored.
+        group: bytes of a row group that is cleaned and encoded.
+        result: bytes that come of it.
+    """
+
+    raw: int
+    group: int
+    result: int
+
+    @classmethod
+    def of(cls, sources: Sequence[Stored], tasks: Sequence[Task], bytes_per_row: float) -> Blocks:
+        """Those of a plan; `bytes_per_row` are what a spectrum takes in a shard."""
+        rows = max(map(len, tasks), default=0)
+        raw = max(
+            (
+                len(task) * 2 * sources[task.input_index].width
+                * sources[task.input_index].dtype.itemsize
+                for task in tasks
+            ),
+            default=0,
+        )  # fmt: skip
+        places = ROW_GROUP_ROWS * max((source.width for source in sources), default=0)
+        return cls(raw, places * _GROUP_BYTES_PER_PLACE, int(rows * bytes_per_row))
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """How a build is run within a limit.
+
+    Attributes:
+        execution: with the workers and the read-ahead that fit.
+        peak: the most memory it is expected to take, in bytes.
+        lowered: what had to be lowered, in words; empty where nothing had.
+    """
+
+    execution: Execution
+    peak: int
+    lowered: str = ""
+
+
+def peak_bytes(execution: Execution, blocks: Blocks) -> int:
+    """The most memory that a build is expected to take on this machine."""
+    workers = execution.local_workers
+    task = blocks.raw + blocks.group + _WORKER
+    if execution.processes:
+        task += _DASK_CHILD if execution.dask else _CHILD
+    parent = _PARENT + (_DASK if execution.dask else 0)
+    return parent + workers * task + execution.read_ahead * blocks.result
+
+
+def default_limit(execution: Execution, available: int) -> int:
+    """What a build may take where nothing is said: what there is, within reason."""
+    return min(available, int(DEFAULT_GB_PER_WORKER * GIB) * max(1, execution.local_workers))
+
+
+def within(execution: Execution, blocks: Blocks, limit: int) -> MemoryPlan:
+    """Fewer tasks ahead, then fewer workers, until a build fits into `limit` bytes.
+
+    Raises:
+        MemoryTooSmall: one worker is too much.
+    """
+    tried = execution
+    while (peak := peak_bytes(tried, blocks)) > limit:
+        if tried.read_ahead > max(1, tried.workers):
+            tried = replace(tried, ahead=max(1, tried.workers))
+        elif tried.local_workers > 1:
+            tried = replace(tried, workers=tried.workers - 1, ahead=tried.workers - 1)
+        else:
+            raise MemoryTooSmall(
+                f"a build with one worker takes about {_gb(peak)} of memory, and it may take "
+                f"{_gb(limit)}",
+                hint="Raise --max-memory-gb, close other programs, or raise the container's "
+                "memory limit; or give a smaller --batch-size, where the input is not stored in "
+                "larger chunks.",
+            )
+    return MemoryPlan(tried, peak, _lowered(execution, tried, limit))
+
+
+def _lowered(asked: Execution, found: Execution, limit: int) -> str:
+    parts = []
+    if found.workers < asked.workers:
+        parts.append(f"{found.workers} of {asked.workers} workers")
+    if found.read_ahead < asked.read_ahead:
+        parts.append(f"{found.read_ahead} tasks ahead instead of {asked.read_ahead}")
+    return f"To stay within {_gb(limit)} of memory: {', '.join(parts)}." if parts else ""
+
+
+def _gb(size: int) -> str:
+    return f"{size / GIB:.2f} GB"
