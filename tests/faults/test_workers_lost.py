@@ -8,16 +8,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
 from remote.errors import InputUnusable, InternalError, WorkerLost
+from remote.workloads.shards import BuildSettings, build_shards
 from remote.workloads.shards.execution.caps import MOST_THREADS, THREAD_CAPPED
 from remote.workloads.shards.execution.processes import Processes
+from remote.workloads.shards.meter import Progress
 from remote.workloads.shards.tasks import in_order
 from tests.unit.shards import chores
+from tests.unit.shards.making import RUN_ID, make_input, tree
 
 ONE = (None,)
 TWO = (None, None)
@@ -122,6 +126,40 @@ def test_a_worker_has_no_more_threads_than_it_may() -> None:
         assert {f"{k}={v}".encode() for k, v in THREAD_CAPPED.items()} <= set(environment)
         with pytest.raises(InternalError, match="threads, of which"):
             pool.submit(4).result(60)
+
+
+def test_a_build_goes_on_to_the_same_bytes_without_a_killed_worker(tmp_path: Path) -> None:
+    inputs = make_input(tmp_path / "a.hdf5", 60_000, 1)
+    killed: list[int] = []
+
+    def watch(now: Progress) -> None:
+        if now.done >= 10_000 and not killed:
+            workers = [p for p in psutil.Process().children() if is_worker(p)]
+            killed.extend(worker.pid for worker in workers)
+            for worker in workers:
+                worker.kill()
+
+    options: dict[str, Any] = {"run_id": RUN_ID, "skip_preflight": True, "num_workers": 2}
+    build_shards(input_hdf5=inputs, output_root=tmp_path / "whole", **options)
+    build_shards(
+        BuildSettings(max_shard_size_bytes=1_000_000_000),
+        input_hdf5=inputs,
+        output_root=tmp_path / "killed",
+        mode="production",
+        batch_size=5_000,
+        watch=watch,
+        **options,
+    )
+    assert len(killed) == 2
+    for name, data in tree(tmp_path / "whole").items():
+        if name.startswith("train/"):
+            assert tree(tmp_path / "killed")[name] == data
+    assert not [p for p in psutil.Process().children() if is_worker(p)]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Whether it is a worker process of ours."""
+    return any(word.endswith("execution.worker") for word in process.cmdline())
 
 
 PARENT = """
