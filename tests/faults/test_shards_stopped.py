@@ -81,10 +81,10 @@ PROCESSES = ("--mode", "production")
         (signal.SIGINT, ()),
         (signal.SIGTERM, ()),
         (signal.SIGINT, PROCESSES),
-        (signal.SIGTERM, PROCESSES),
-        (signal.SIGINT, ("--use-dask",)),
+        pytest.param(signal.SIGTERM, PROCESSES, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, ("--use-dask",), marks=pytest.mark.slow),
         (signal.SIGINT, ("--use-dask", *PROCESSES)),
-        (signal.SIGTERM, ("--use-dask", *PROCESSES)),
+        pytest.param(signal.SIGTERM, ("--use-dask", *PROCESSES), marks=pytest.mark.slow),
     ],
 )
 def test_a_stop_checkpoints_and_says_how_to_go_on(
@@ -100,7 +100,7 @@ def test_a_stop_checkpoints_and_says_how_to_go_on(
     print(f"ended in {seconds:.2f} s")
     done = journalled(root)
     assert_checkpointed(root, done)
-    goes_on = said.splitlines()[-1].strip()
+    goes_on = said.partition("Go on with:\n")[2].splitlines()[0].strip()
     again = subprocess.run(
         ["bash", "-c", f"{goes_on} --json"], cwd=ROOT, capture_output=True, text=True, check=False
     )
