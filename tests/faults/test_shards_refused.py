@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -117,12 +118,13 @@ def test_a_finished_dataset_is_not_taken_for_another(tmp_path: Path, small: list
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
-    large = [make_input(tmp_path / "a.hdf5", 150_000, 1)]
+    large = [make_input(tmp_path / "a.hdf5", 40_000, 1)]
     root = tmp_path / "out"
     with start(build_command(root, large)) as first:
         wait_until(lambda: any(root.glob("checkpoints/journal_*")))
+        first.send_signal(signal.SIGSTOP)  # or it may be over before the second one begins
         second = run(build_command(root, large, "--resume"))
-        assert first.poll() is None, "the first one was over too early"
+        first.send_signal(signal.SIGCONT)
         assert second.returncode == OutputBusy.exit_code, second.stderr
         assert "Another process is writing" in second.stderr
         first.communicate()

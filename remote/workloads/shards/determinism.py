@@ -89,6 +89,9 @@ def ways(most_workers: int | None = None) -> tuple[Way, ...]:
         *(Way(f"{count} workers", {"num_workers": count}) for count in counts),
         Way("batches of 1,000", {"num_workers": 2, "batch_size": 1_000}),
         Way("batches of 7,777", {"num_workers": 2, "batch_size": 7_777}),
+        Way("2 processes", {"num_workers": 2, "mode": "production"}),
+        Way("Dask, threads", {"num_workers": 2, "use_dask": True}),
+        Way("Dask, processes", {"num_workers": 2, "use_dask": True, "mode": "production"}),
         Way("without a journal", {"num_workers": 2, "checkpoint": False}),
         Way("killed, then resumed", {"num_workers": 2}, killed=True),
     )

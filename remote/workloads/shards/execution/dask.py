@@ -26,6 +26,7 @@ from distributed.security import Security
 
 from remote.errors import SchedulerUnusable, WorkerLost, WorkersRefused
 from remote.workloads.progress import notice
+from remote.workloads.shards.execution import undisturbed
 from remote.workloads.shards.execution.caps import THREAD_CAPPED
 from remote.workloads.shards.execution.onworkers import (
     REFUSED_HINT,
@@ -43,6 +44,7 @@ log = logging.getLogger("workhorse.shards")
 SECONDS_TO_CONNECT = 10
 SECONDS_WITHOUT_WORKERS = 30
 _SECONDS_BETWEEN_LOOKS = 1.0
+_MOST_TRIES = 3
 _QUIET = logging.CRITICAL + 1
 # What comes of talking to something else: its answer taken for a length, a pickle, a version.
 _NOT_DASK = (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError)
@@ -180,11 +182,12 @@ def dask_crew(
         if options.scheduler:
             client = stack.enter_context(_connected(options.scheduler, _security(options)))
             expected = Expected.here(inputs)
-            refuse_others(client, expected)
+            _tried(lambda: refuse_others(client, expected))
         else:
             client = stack.enter_context(_local(workers, processes))
             expected = Expected({}, {})
-        client.register_plugin(Workshop(name, pickle.dumps(work, protocol=5), expected))
+        workshop = Workshop(name, pickle.dumps(work, protocol=5), expected)
+        _tried(lambda: client.register_plugin(workshop))
         stack.callback(_unregister, client, name)
         crew: DaskCrew[T, R] = DaskCrew(client, name, describe)
         stack.callback(crew.close)
@@ -225,25 +228,48 @@ def _unregister(client: Client, name: str) -> None:
 @contextmanager
 def _local(workers: int, processes: bool) -> Iterator[Client]:
     """Workers of this machine, on the loopback, that leave no file behind."""
+    preload = {"distributed.worker.preload": [undisturbed.__name__]} if processes else {}
     with (
         tempfile.TemporaryDirectory(prefix="workhorse-dask-") as folder,
-        dask.config.set({**_LOCAL, "temporary-directory": folder}),
-        LocalCluster(
-            n_workers=workers if processes else 1,
-            threads_per_worker=1 if processes else workers,
-            processes=processes,
-            host="127.0.0.1" if processes else None,
-            dashboard_address=_NO_DASHBOARD,
-            scheduler_kwargs={"dashboard": False},
-            worker_dashboard_address=_NO_DASHBOARD,
-            memory_limit=0,
-            local_directory=folder,
-            silence_logs=_QUIET,
-            **({"env": dict(THREAD_CAPPED)} if processes else {}),
-        ) as cluster,
+        dask.config.set({**_LOCAL, **preload, "temporary-directory": folder}),
+        _tried(lambda: _cluster(workers, processes, folder)) as cluster,
         Client(cluster, direct_to_workers=True, set_as_default=False) as client,
     ):
         yield client
+
+
+def _cluster(workers: int, processes: bool, folder: str) -> LocalCluster:
+    return LocalCluster(
+        n_workers=workers if processes else 1,
+        threads_per_worker=1 if processes else workers,
+        processes=processes,
+        host="127.0.0.1" if processes else None,
+        dashboard_address=_NO_DASHBOARD,
+        scheduler_kwargs={"dashboard": False},
+        worker_dashboard_address=_NO_DASHBOARD,
+        memory_limit=0,
+        local_directory=folder,
+        silence_logs=_QUIET,
+        **({"env": dict(THREAD_CAPPED)} if processes else {}),
+    )
+
+
+def _tried(step: Callable[[], R]) -> R:
+    """Take a step of the start, again where a worker died in the middle of it.
+
+    Raises:
+        SchedulerUnusable: it does not succeed.
+    """
+    for _ in range(_MOST_TRIES - 1):
+        with suppress(OSError, RuntimeError):
+            return step()
+    try:
+        return step()
+    except (OSError, RuntimeError) as error:
+        raise SchedulerUnusable(
+            f"The Dask workers cannot begin: {error}",
+            hint="See whether scheduler and workers still live, and go on with --resume.",
+        ) from error
 
 
 @contextmanager
