@@ -15,6 +15,7 @@ Parts (--only):
   long      the same over a long build (it needs 1 kB of disk a spectrum while it runs)
 
 Everything that is compared takes turns, round after round; figures are medians over the rounds.
+Ctrl-C after the first round ends the timing with what there is.
 Generated files are kept (--cache), but for that of the long run. Tables go to stdout.
 """
 
@@ -71,7 +72,7 @@ def times(bench: Bench, options: argparse.Namespace) -> dict[str, str]:
             cases += bench.others()
         results = in_turns(cases, options.runs)
     found = {}
-    median = f"median of {options.runs}"
+    median = f"medians of {len(results[0].rounds)}" if results else ""
     if any(x.group in options.layouts for x in results):
         found["layouts"] = (
             f"{bench.rows:,} spectra, {median}.\n\n{table.layouts(bench, options.layouts, results)}"
