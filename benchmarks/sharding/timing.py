@@ -89,7 +89,7 @@ def in_turns(cases: Sequence[Case], runs: int) -> tuple[Result, ...]:
     rounds: list[tuple[Measured, ...]] = []
     try:
         for turn in range(runs):
-            rounds.append(tuple(_told(turn, case) for case in cases))
+            rounds += [tuple(_told(turn, case) for case in cases)]
     except KeyboardInterrupt:
         if not rounds:
             raise
