@@ -15,6 +15,7 @@ Parts (--only):
   long      the same over a long build (it needs 1 kB of disk a spectrum while it runs)
 
 Everything that is compared takes turns, round after round; figures are medians over the rounds.
+Ctrl-C after the first round ends the timing with what there is.
 Generated files are kept (--cache), but for that of the long run. Tables go to stdout.
 """
 
@@ -33,6 +34,7 @@ from benchmarks.sharding.inputs import LAYOUTS, Inputs
 from benchmarks.sharding.memory import Taken, build
 from benchmarks.sharding.timing import Result, in_turns, of_group
 from remote.workloads.hostfacts import cores
+from remote.workloads.shards.settings import Mode
 
 DEFAULT_CACHE = Path(tempfile.gettempdir()) / "workhorse-benchmarks"
 
@@ -71,7 +73,7 @@ def times(bench: Bench, options: argparse.Namespace) -> dict[str, str]:
             cases += bench.others()
         results = in_turns(cases, options.runs)
     found = {}
-    median = f"median of {options.runs}"
+    median = f"medians of {len(results[0].rounds)}" if results else ""
     if any(x.group in options.layouts for x in results):
         found["layouts"] = (
             f"{bench.rows:,} spectra, {median}.\n\n{table.layouts(bench, options.layouts, results)}"
@@ -98,7 +100,7 @@ def sizes(bench: Bench, options: argparse.Namespace) -> dict[str, str]:
     found: dict[str, str] = {}
     if "memory" in bench.parts:
         path = bench.inputs.file("column-chunks", bench.rows)
-        builds = (("local", 4), ("production", 2))
+        builds: tuple[tuple[Mode, int], ...] = (("local", 4), ("production", 2))
         found["memory"] = table.memory(look(bench, *x, path, bench.rows) for x in builds)
     if "long" in bench.parts:
         path = bench.inputs.repeated(options.long_rows)
@@ -109,11 +111,10 @@ def sizes(bench: Bench, options: argparse.Namespace) -> dict[str, str]:
     return found
 
 
-def look(bench: Bench, mode: str, workers: int, path: Path, rows: int) -> Taken:
+def look(bench: Bench, mode: Mode, workers: int, path: Path, rows: int) -> Taken:
     """Memory of one build."""
     print(f"memory: {mode}, {workers} workers, {rows:,} spectra", file=sys.stderr)
-    name = f"{mode}, {workers} workers"
-    return build(name, path, rows, bench.scratch, workers, "--mode", mode)
+    return build(path, rows, bench.scratch, mode, workers)
 
 
 def parsed() -> argparse.Namespace:

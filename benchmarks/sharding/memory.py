@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.sharding.whole import command
+from remote.workloads.shards.build import preview
+from remote.workloads.shards.settings import Mode
 
 _PAUSE = 0.05
 
@@ -31,11 +33,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Taken:
-    """What one build took."""
+    """What one build took, and what `--dry-run` expected of it just before."""
 
     name: str
     rows: int
     workers: int
+    expected_peak: int
+    expected_seconds: float
     readings: tuple[Reading, ...]
 
     @property
@@ -59,11 +63,21 @@ class Taken:
         return found
 
 
-def build(name: str, path: Path, rows: int, scratch: Path, workers: int, *options: str) -> Taken:
-    """Build in a process of its own and look at it all the while."""
+def build(path: Path, rows: int, scratch: Path, mode: Mode, workers: int) -> Taken:
+    """Ask for a forecast, build in a process of its own, and look at it all the while."""
     with tempfile.TemporaryDirectory(prefix="memory-", dir=scratch) as root:
-        argv = command(path, Path(root), "--num-workers", str(workers), *options)
-        return Taken(name, rows, workers, tuple(watched(argv)))
+        expected = preview(
+            input_hdf5=path,
+            output_root=root,
+            mode=mode,
+            num_workers=workers,
+            min_memory_gb=0,
+            min_disk_gb=0,
+        )
+        argv = command(path, Path(root), "--mode", mode, "--num-workers", str(workers))
+        readings = tuple(watched(argv))
+    name = f"{mode}, {workers} workers"
+    return Taken(name, rows, workers, expected.memory, expected.forecast.seconds, readings)
 
 
 def watched(argv: Sequence[str]) -> Iterator[Reading]:

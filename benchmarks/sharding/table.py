@@ -91,11 +91,19 @@ def others(bench: Bench, results: Iterable[Result]) -> str:
 def memory(taken: Iterable[Taken]) -> str:
     """One row for each build."""
     rows = [
-        [x.name, f"{x.rows:,}", _mb(x.peak), _mb(x.peak / x.workers), f"{x.seconds:.0f}"]
+        [
+            x.name,
+            f"{x.rows:,}",
+            _mb(x.peak),
+            _mb(x.peak / x.workers),
+            _mb(x.expected_peak),
+            f"{x.seconds:.0f}",
+            f"{x.expected_seconds:.0f}",
+        ]
         for x in taken
     ]
-    titles = ["build", "spectra", "peak, MB", "per worker, MB", "seconds"]
-    return markdown(titles, rows)
+    titles = ["build", "spectra", "peak, MB", "per worker, MB", "expected, MB"]
+    return markdown([*titles, "seconds", "expected, s"], rows)
 
 
 def series(taken: Taken) -> str:

@@ -85,17 +85,25 @@ def timed(work: Callable[[], tuple[int, int]]) -> Measured:
 
 
 def in_turns(cases: Sequence[Case], runs: int) -> tuple[Result, ...]:
-    """Each case once a round, `runs` rounds."""
-    found: list[list[Measured]] = [[] for _ in cases]
-    for turn in range(runs):
-        for case, rounds in zip(cases, found, strict=True):
-            rounds.append(case.work())
-            took = f"{rounds[-1].seconds:.2f} s, {rounds[-1].rate:,.0f} spectra/s"
-            print(f"round {turn + 1}: {case.group}, {case.name}: {took}", file=sys.stderr)
-    return tuple(
-        Result(case.group, case.name, tuple(rounds))
-        for case, rounds in zip(cases, found, strict=True)
-    )
+    """Each case once a round, `runs` rounds; Ctrl-C ends it with the rounds that are whole."""
+    rounds: list[tuple[Measured, ...]] = []
+    try:
+        for turn in range(runs):
+            rounds += [tuple(_told(turn, case) for case in cases)]
+    except KeyboardInterrupt:
+        if not rounds:
+            raise
+        print(f"stopped: figures are of {len(rounds)} of {runs} rounds", file=sys.stderr)
+    columns = zip(*rounds, strict=True)
+    return tuple(Result(x.group, x.name, y) for x, y in zip(cases, columns, strict=True))
+
+
+def _told(turn: int, case: Case) -> Measured:
+    """Do it, and tell a person who waits."""
+    done = case.work()
+    took = f"{done.seconds:.2f} s, {done.rate:,.0f} spectra/s"
+    print(f"round {turn + 1}: {case.group}, {case.name}: {took}", file=sys.stderr)
+    return done
 
 
 def of_group(results: Iterable[Result], group: str) -> dict[str, Result]:

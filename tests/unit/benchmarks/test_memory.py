@@ -42,5 +42,5 @@ def test_a_command_that_fails_is_no_measurement() -> None:
 def test_series_has_median_and_peak_of_equal_stretches() -> None:
     sizes = (1, 2, 9, 4, 4, 5)
     readings = tuple(Reading(at + 1.0, size, 1) for at, size in enumerate(sizes))
-    series = Taken("", 10, 1, readings).series(2)
+    series = Taken("", 10, 1, 0, 0.0, readings).series(2)
     assert series == [(3.0, 2, 9), (6.0, 4, 5)]
