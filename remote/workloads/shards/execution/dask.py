@@ -11,7 +11,7 @@ import logging
 import pickle
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
@@ -191,7 +191,8 @@ def dask_crew(
         stack.callback(_unregister, client, name)
         crew: DaskCrew[T, R] = DaskCrew(client, name, describe)
         stack.callback(crew.close)
-        yield crew, sum(client.nthreads().values())
+        threads: Mapping[str, int] = _tried(client.nthreads)
+        yield crew, sum(threads.values())
 
 
 def refuse_others(client: Client, expected: Expected) -> None:
@@ -293,6 +294,8 @@ def _connected(address: str, security: Security | None) -> Iterator[Client]:
             client.wait_for_workers(1, timeout=SECONDS_WITHOUT_WORKERS)
         except TimeoutError:
             raise _workerless() from None
+        except OSError:
+            raise _gone() from None
         yield client
 
 
