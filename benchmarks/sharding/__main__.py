@@ -22,6 +22,7 @@ Generated files are kept (--cache), but for that of the long run. Tables go to s
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -88,10 +89,11 @@ def times(bench: Bench, options: argparse.Namespace) -> dict[str, str]:
 
 def start_up_line(result: Result) -> str:
     """One sentence."""
-    seconds = sorted(x.seconds for x in result.rounds)
+    seconds = [x.seconds for x in result.rounds]
     return (
-        f"`msms build-shards` on one spectrum, start to end of a new process: "
-        f"{1 / result.rate:.2f} s ({seconds[0]:.2f} to {seconds[-1]:.2f})."
+        "`msms build-shards` on one spectrum, start to end of a new process: "
+        f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f}), "
+        f"{statistics.median(x.cpu for x in result.rounds):.2f} s of processors."
     )
 
 
