@@ -63,7 +63,7 @@ def campaign(
     inputs = make_inputs(folder)
     stages = [Stage.set(way, inputs, folder) for way in ways]
     tallies = {way.name: Tally() for way in ways}
-    done = builds = 0
+    done = builds = shown = 0
     while done < kills:
         stage = min(stages, key=lambda s: tallies[s.way.name].kills.total())
         builds += 1
@@ -84,6 +84,9 @@ def campaign(
         if len(tally.faults) == before:
             shutil.rmtree(root)
         tell(f"{done} of {kills} kills, {sum(len(t.faults) for t in tallies.values())} failures")
+        if done // 20 > shown:  # whoever ends it early has figures
+            shown = done // 20
+            tell(table(tallies))
     return tallies
 
 

@@ -156,6 +156,8 @@ class Attempt:
         members = [*family(leader), *self.around.members]
         children = [member for member in members if member.pid != leader]
         victims = children if children and choose.random() < 0.5 else members
+        if not victims:  # it ended just now
+            return None
         victim = choose.choice(victims)
         name = role(victim, leader)
         with suppress(psutil.NoSuchProcess):
