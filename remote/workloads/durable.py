@@ -239,3 +239,21 @@ def writing_errors(path: Path) -> Iterator[None]:
             f"{path} cannot be written: {reason}.",
             hint="See what is wrong there, then go on with --resume; or choose another directory.",
         ) from error
+
+
+@contextmanager
+def reading_errors(folder: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to read what was written before into one error.
+
+    Raises:
+        ResultsUnusable: names the file, or the folder where the system names none.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ResultsUnusable(
+            f"{error.filename or folder} cannot be read: {reason}.",
+            hint="See what is wrong there, then go on with --resume; or build into another "
+            "directory.",
+        ) from error

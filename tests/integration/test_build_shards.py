@@ -19,6 +19,7 @@ from remote.errors import (
     IntegrityFailure,
     MemoryTooSmall,
     OutputBusy,
+    ResultsUnusable,
     ResumeRefused,
     UsageError,
     WorkhorseError,
@@ -310,6 +311,12 @@ def test_a_complete_shard_that_is_gone_is_told(tmp_path: Path, inputs: list[Path
     next(iter(root.glob("train/shard_*.parquet"))).unlink()
     with pytest.raises(IntegrityFailure, match="it is gone"):
         build(root, inputs, resume=True)
+
+
+def test_a_journal_that_cannot_be_read_is_told(tmp_path: Path, inputs: list[Path]) -> None:
+    root = tmp_path / "out"
+    (root / "checkpoints" / f"journal_{RUN_ID}.jsonl").mkdir(parents=True)
+    refused(ResultsUnusable, "jsonl cannot be read: ", root, inputs, resume=True)
 
 
 def test_the_plan_is_shown_and_nothing_written(tmp_path: Path, inputs: list[Path]) -> None:

@@ -18,6 +18,7 @@ from remote.workloads.durable import (
     fsync_directory,
     json_bytes,
     make_directory,
+    reading_errors,
     write_atomic,
     writing_errors,
 )
@@ -143,8 +144,12 @@ def begin(
     Raises:
         ResumeRefused: the unfinished build is of something else, or kept no journal.
         IntegrityFailure: its files are not what its journal says.
+        ResultsUnusable: they cannot be read.
     """
-    known = read_journal(workspace.journal) if resume and workspace.journal.exists() else None
+    known = None
+    if resume and workspace.journal.exists():
+        with reading_errors(workspace.folder):
+            known = read_journal(workspace.journal)
     if resume and known is not None:
         return _go_on(workspace, output, key, known)
     if resume and list(output.names.shard(0).parent.glob(f"shard_{workspace.run_id}_*.parquet")):
@@ -173,6 +178,7 @@ def _go_on(
     workspace: Workspace, output: Output, key: Mapping[str, Any], known: Journalled
 ) -> tuple[Written, Journal]:
     check_key(known.key, key)
-    written = restore(output, known, workspace.journal, workspace.fingerprints)
+    with reading_errors(workspace.root):
+        written = restore(output, known, workspace.journal, workspace.fingerprints)
     with closed_on_error(written):
         return written, Journal.reopen(workspace.journal)
