@@ -36,6 +36,7 @@ pkill --exact dockerd
 while pgrep --exact dockerd; do sleep .05; done
 """
 _SSHD_CONFIG = Path(__file__).with_name("sshd_config")
+_SHARE = ("-I", os.fspath(Path(__file__).with_name("share.py")))
 _CHECKOUT = Path(__file__).parents[2]
 
 
@@ -145,6 +146,20 @@ class LabHost:
             yield
         finally:
             self.unshape()
+
+    @contextmanager
+    def shared(self, directory: Path) -> Iterator[None]:
+        """A directory of this machine is there too, read-only, at the same path.
+
+        For as long as this is open or the host is up.
+        """
+        self.run("mkdir", "-p", os.fspath(directory))
+        run([sys.executable, *_SHARE, str(self.process_1), os.fspath(directory)], timeout=10)
+        try:
+            self.run("mount", "-o", "remount,bind,ro", os.fspath(directory))
+            yield
+        finally:
+            self.run("umount", "--lazy", os.fspath(directory))
 
     def ssh(self, *argv: str, check: bool = True, timeout: float = 30) -> Completed:
         """A command on the host through the system's ssh, as the user."""
