@@ -27,12 +27,8 @@ from distributed.security import Security
 from remote.errors import SchedulerUnusable, WorkerLost, WorkersRefused
 from remote.workloads.progress import notice
 from remote.workloads.shards.execution.caps import THREAD_CAPPED
-from remote.workloads.shards.execution.onworkers import (
-    REFUSED_HINT,
-    Expected,
-    Workshop,
-    perform,
-)
+from remote.workloads.shards.execution.onworkers import REFUSED_HINT, Expected, Workshop, perform
+from remote.workloads.shards.execution.reach import see_who_answers
 from remote.workloads.shards.settings import DaskOptions
 
 T = TypeVar("T")
@@ -181,6 +177,7 @@ def dask_crew(
             client = stack.enter_context(_connected(options.scheduler, _security(options)))
             expected = Expected.here(inputs)
             refuse_others(client, expected)
+            see_who_answers(client)
         else:
             client = stack.enter_context(_local(workers, processes))
             expected = Expected({}, {})
