@@ -159,7 +159,8 @@ class LabHost:
             self.run("mount", "-o", "remount,bind,ro", os.fspath(directory))
             yield
         finally:
-            self.run("umount", "--lazy", os.fspath(directory))
+            if self.slot.process_1() is not None:
+                self.run("umount", "--lazy", os.fspath(directory), check=False)
 
     def ssh(self, *argv: str, check: bool = True, timeout: float = 30) -> Completed:
         """A command on the host through the system's ssh, as the user."""

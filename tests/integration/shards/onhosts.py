@@ -15,6 +15,7 @@ from tests.integration.shards.schedulers import ROOT, SECONDS_TO_START
 from tests.lab.host import LabHost
 
 PORT = 8786
+_ONE_THREAD = ("--nthreads=1", "--memory-limit=0", "--no-nanny")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Program:
 
     def kill(self) -> None:
         """SIGKILL, as where memory ends."""
-        self.host.run("kill", "-KILL", self.log.read_text().split(maxsplit=1)[0])
+        pid = self.log.read_text().split(maxsplit=1)[0]
+        self.host.run("kill", "-KILL", pid, check=False)
 
     def wait_for(self, text: str) -> None:
         """Until it has said so."""
@@ -68,14 +70,15 @@ def environment(host: LabHost) -> Iterator[None]:
 
 @contextmanager
 def cluster(
-    hosts: Sequence[LabHost], folder: Path, tls: Sequence[str] = ()
+    hosts: Sequence[LabHost], folder: Path, *, tls: Sequence[str] = (), worker_at: str = ""
 ) -> Iterator[tuple[str, list[Program]]]:
     """A scheduler on the first host, a worker on each; its address, and the workers.
 
-    `folder` gets what they say; `tls` are options that every one of them is given.
+    `folder` gets what they say; `tls` are options that every one of them is given; workers listen
+    at `worker_at`, or at their host's own address.
     """
     address = f"{'tls' if tls else 'tcp'}://{hosts[0].address}:{PORT}"
-    protocol = f"--protocol={address.split(':')[0]}"
+    protocol = f"--protocol={address.split(':', maxsplit=1)[0]}"
     with ExitStack() as stack:
         options = [protocol, f"--host={hosts[0].address}", f"--port={PORT}", *tls]
         scheduler = _started(hosts[0], folder / "scheduler.log", "scheduler", options)
@@ -83,7 +86,7 @@ def cluster(
         scheduler.wait_for("Scheduler at:")
         workers = []
         for host in hosts:
-            options = [address, f"--host={host.address}", "--nthreads=1", "--memory-limit=0", *tls]
+            options = [address, f"--host={worker_at or host.address}", *_ONE_THREAD, *tls]
             log = folder / f"{host.name}.log"
             workers.append(stack.enter_context(_started(host, log, "worker", options)))
         for worker in workers:
@@ -92,12 +95,9 @@ def cluster(
 
 
 @contextmanager
-def _started(
-    host: LabHost, log: Path, program: str, options: Iterable[str]
-) -> Iterator[Program]:
+def _started(host: LabHost, log: Path, program: str, options: Iterable[str]) -> Iterator[Program]:
     """The session ends when the program does, which nobody could end through it."""
     dask = [sys.executable, "-m", f"distributed.cli.dask_{program}", "--no-dashboard", *options]
-    dask += ["--no-nanny"] if program == "worker" else []
     ours = ["env", f"PYTHONPATH={ROOT}", "OMP_NUM_THREADS=1", *dask]
     ssh = ["ssh", "-F", os.fspath(host.ssh_config), "-o", "BatchMode=yes", host.name]
     with log.open("ab") as said:
@@ -109,5 +109,6 @@ def _started(
         try:
             yield found
         finally:
-            if session.poll() is None:
+            if session.poll() is None and host.slot.process_1() is not None:
                 found.kill()
+            session.terminate()

@@ -28,12 +28,8 @@ from remote.errors import SchedulerUnusable, WorkerLost, WorkersRefused
 from remote.workloads.progress import notice
 from remote.workloads.shards.execution import undisturbed
 from remote.workloads.shards.execution.caps import THREAD_CAPPED
-from remote.workloads.shards.execution.onworkers import (
-    REFUSED_HINT,
-    Expected,
-    Workshop,
-    perform,
-)
+from remote.workloads.shards.execution.onworkers import REFUSED_HINT, Expected, Workshop, perform
+from remote.workloads.shards.execution.reach import see_who_answers
 from remote.workloads.shards.settings import DaskOptions
 
 T = TypeVar("T")
@@ -183,6 +179,7 @@ def dask_crew(
             client = stack.enter_context(_connected(options.scheduler, _security(options)))
             expected = Expected.here(inputs)
             _tried(lambda: refuse_others(client, expected))
+            _tried(lambda: see_who_answers(client))
         else:
             client = stack.enter_context(_local(workers, processes))
             expected = Expected({}, {})
