@@ -81,8 +81,9 @@ def cluster(
     protocol = f"--protocol={address.split(':', maxsplit=1)[0]}"
     with ExitStack() as stack:
         options = [protocol, f"--host={hosts[0].address}", f"--port={PORT}", *tls]
-        scheduler = _started(hosts[0], folder / "scheduler.log", "scheduler", options)
-        scheduler = stack.enter_context(scheduler)
+        scheduler = stack.enter_context(
+            _started(hosts[0], folder / "scheduler.log", "scheduler", options)
+        )
         scheduler.wait_for("Scheduler at:")
         workers = []
         for host in hosts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from distributed import Client
-from distributed.comm import connect
+from distributed.comm.core import connect
 
 from remote.workloads.progress import notice
 
