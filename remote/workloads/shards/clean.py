@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from remote.workloads.shards import kernels
+from remote.workloads.shards.bins import bin_counter
 from remote.workloads.shards.blocks import CleanRows, RawRows
 from remote.workloads.shards.counts import HISTOGRAMS, MAX_EXAMPLES, REASONS, REMOVED, empty
 from remote.workloads.shards.settings import Preprocessing
@@ -146,7 +147,7 @@ def _log10(values: Array) -> Array:
 
 def _histogram(values: Array, edges: tuple[float, ...]) -> list[int]:
     counts = np.zeros(len(edges), np.int64)
-    kernels.bin_counter()(values.astype(np.float64), np.array(edges, np.float64), counts)
+    bin_counter()(values.astype(np.float64), np.array(edges, np.float64), counts)
     found: list[int] = counts.tolist()
     return found
 

@@ -1,14 +1,11 @@
 """The compiled inner loop of cleaning: one pass over the rows of a block.
 
-Compiled on first use and cached on disk where that can be (numba looks at NUMBA_CACHE_DIR, then
-beside this file), once for each width of floats that inputs have. It holds no lock while it
-runs, uses no fast-math and sums in stored order, so that results are the same whatever the
-machine's vector units and however many threads run.
+Compiled once for each width of floats that inputs have, and each order of rows. It sums in
+stored order, so that results are the same however many threads run.
 """
 
 from __future__ import annotations
 
-import pickle
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -16,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from remote.workloads.shards.compiled import compiled
 
 # Places in the counters that `clean_rows` adds to.
 PEAKS_READ, PEAKS_WRITTEN, PEAKS_IN_DROPPED, PEAKS_ABOVE_PRECURSOR = 0, 1, 2, 3
@@ -27,8 +26,7 @@ COUNTERS = 11
 KEPT, PRECURSOR_INVALID, NON_FINITE, MZ_NOT_POSITIVE, NEGATIVE, ABOVE_LIMIT, TOO_FEW = range(7)
 
 LARGEST = float(np.finfo(np.float32).max)
-# What numba raises where its cache cannot be written, or holds what a power cut left.
-_CACHE_ERRORS = (RuntimeError, OSError, EOFError, pickle.UnpicklingError)
+
 # Rows whose padding is looked for together. More of them do not stay in the nearest cache.
 _TILE = 16
 _MZ_BIN = 0.01  # bins of 100 m/z
@@ -226,63 +224,6 @@ def by_columns(plane: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
     return np.lib.stride_tricks.as_strided(plane, (rows, plane.shape[1]), writeable=False)
 
 
-def count_bins(values: Any, edges: Any, counts: Any) -> None:
-    """Count finite values by bin: the last edge that is not above it, else the first.
-
-    Args:
-        values: (n,) float64.
-        edges: (bins,) float64, rising; evenly spaced ones are found without searching.
-        counts: (bins,) int64, added to.
-    """
-    last = edges.shape[0] - 1
-    scale = last / (edges[last] - edges[0])
-    for value in values:
-        if not np.isfinite(value):
-            continue
-        guess = (value - edges[0]) * scale
-        place = 0 if guess < 0 else last if guess > last else int(guess)
-        while place < last and edges[place + 1] <= value:
-            place += 1
-        while place > 0 and edges[place] > value:
-            place -= 1
-        counts[place] += 1
-
-
-@cache
-def bin_counter() -> Callable[..., None]:
-    """`count_bins`, compiled."""
-    from numba import types
-
-    values = types.Array(types.float64, 1, "C", readonly=True)
-    result: Any = types.void
-    return compiled(count_bins, result(values, values, types.Array(types.int64, 1, "C")))
-
-
-def split_bytes(words: Any, out: Any) -> None:
-    """All first bytes, then all second bytes and so on, little-endian.
-
-    Args:
-        words: (n,) uint64 or uint32.
-        out: (n * width,) uint8.
-    """
-    count = words.shape[0]
-    for byte in range(out.shape[0] // max(count, 1)):
-        plane = out[byte * count : (byte + 1) * count]
-        for place in range(count):
-            plane[place] = (words[place] >> (8 * byte)) & 0xFF
-
-
-@cache
-def byte_splitter(dtype: np.dtype[Any]) -> Callable[..., None]:
-    """`split_bytes`, compiled for words of one width."""
-    import numba
-    from numba import types
-
-    result: Any = types.void
-    words = types.Array(numba.from_dtype(dtype), 1, "C", readonly=True)
-    return compiled(split_bytes, result(words, types.Array(types.uint8, 1, "C")))
-
-
 @cache
 def cleaner(dtype: np.dtype[Any], *, by_column: bool) -> Callable[..., tuple[int, int, float]]:
     """`clean_rows`, compiled for inputs of one float type (float64 or float32) and one order."""
@@ -316,17 +257,6 @@ def cleaner(dtype: np.dtype[Any], *, by_column: bool) -> Callable[..., tuple[int
         row(types.int64),
     )
     return compiled(clean_rows, signature)
-
-
-def compiled(function: Callable[..., Any], signature: Any) -> Callable[..., Any]:
-    """`function` for one signature, from the cache where there is one; runs without the GIL."""
-    import numba
-
-    try:
-        made: Callable[..., Any] = numba.njit(signature, nogil=True, cache=True)(function)
-    except _CACHE_ERRORS:  # nowhere to keep compiled code, or bad files there: costs seconds only
-        made = numba.njit(signature, nogil=True)(function)
-    return made
 
 
 _own = threading.local()

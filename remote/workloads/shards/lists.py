@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from remote.workloads.shards import thrift
-from remote.workloads.shards.kernels import byte_splitter
+from remote.workloads.shards.bytesplit import byte_splitter
 from remote.workloads.shards.thrift import Items, Struct
 
 # A page ends before the list that would take it over this many values, as pages of 1 MiB do.

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from remote.workloads.shards.kernels import compiled
+from remote.workloads.shards.compiled import compiled
 
 LZF: Final = 32000
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from remote.workloads.shards.kernels import compiled
+from remote.workloads.shards.compiled import compiled
 
 
 def find_names(  # noqa: C901  (compiled: calls would have to be compiled, too)
