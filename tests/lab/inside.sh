@@ -41,7 +41,7 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/sshd /run/lock /run/programs
 [ -z "$programs" ] || mount --bind "$programs" /run/programs
 own /home 755
-own /root 711                                           # what is shared below it is reached
+own /root 700
 own /srv 755
 
 # The network of this namespace, with the machine's control groups.

@@ -62,6 +62,8 @@ class Program:
 def environment(host: LabHost) -> Iterator[None]:
     """This checkout and its Python are on the host too, where its user can read them."""
     with ExitStack() as stack:
+        stack.callback(host.run, "chmod", "700", "/root", check=False)
+        host.run("chmod", "711", "/root")  # where a Python of root's own lies
         for folder in sorted({ROOT, Path(sys.prefix), Path(sys.base_prefix)}):
             if host.ssh("ls", os.fspath(folder / "*"), check=False).returncode != 0:
                 stack.enter_context(host.shared(folder))
