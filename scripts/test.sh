@@ -12,6 +12,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Programs are started hundreds of times; where this is set each of them compiles its libraries.
+unset PYTHONDONTWRITEBYTECODE
+
 bash scripts/bootstrap.sh dev
 export PATH="$PWD/.venv-dev/bin:$PATH"
 
