@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ WHOLE_IN_CI = ("docker", "ssh", "strace")
 WRITES = frozenset(
     {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
 )
+
+# Under nohup what tests start would not hear that its terminal is gone.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # CI looks at the same examples every time; at a desk each run looks at new ones.
 settings.register_profile("workhorse", deadline=None)
