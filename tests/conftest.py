@@ -20,7 +20,7 @@ FORBIDDEN = tuple(
     for path in (Path.home() / ".workhorse", Path.home() / ".ssh", ROOT / "results")
 )
 # Of these tiers nothing may be left out where CI=true.
-WHOLE_IN_CI = ("docker", "ssh", "strace")
+WHOLE_IN_CI = ("docker", "mounts", "ssh", "strace")
 WRITES = frozenset(
     {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
 )
@@ -82,7 +82,7 @@ def shared_data() -> Path:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where CI=true, a test of the docker, ssh or strace tier that skips has failed."""
+    """Where CI=true, a test of these tiers that skips has failed."""
     report = yield
     skipped = report.skipped and not hasattr(report, "wasxfail")
     whole = any(item.get_closest_marker(tier) for tier in WHOLE_IN_CI)

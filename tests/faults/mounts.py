@@ -5,16 +5,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import pytest
 
-needs_mounts = pytest.mark.skipif(
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SKIPPED = pytest.mark.skipif(
     os.getuid() != 0 or not sys.platform.startswith("linux"),
     reason="mounting needs root on Linux",
 )
+
+
+def needs_mounts(test: Callable[P, R]) -> Callable[P, R]:
+    """For tests that mount: of the tier `mounts`, which CI may not leave out."""
+    marked: Callable[P, R] = pytest.mark.mounts(_SKIPPED(test))
+    return marked
 
 
 @contextmanager
