@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -17,6 +14,7 @@ from remote.workloads.shards.cli.report import quality_report
 from remote.workloads.shards.cli.sample import sample_data
 from remote.workloads.shards.cli.stopping import advice, stopping
 from remote.workloads.shards.cli.validate import validate_shards
+from remote.workloads.shards.crashes import log_crash
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -48,20 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _tell(error.problem, error.hint)
             sys.exit(error.exit_code)
         except Exception as error:  # noqa: BLE001 - the outermost edge
-            _tell(f"Unexpected error: {error!r}", f"The traceback is in {_logged()}.")
+            _tell(f"Unexpected error: {error!r}", f"The traceback is in {log_crash()}.")
             sys.exit(InternalError.exit_code)
 
 
 def _tell(problem: str, hint: str) -> None:
     click.echo("\n".join(filter(None, (f"error: {problem}", hint))), err=True)
-
-
-def _logged() -> Path:
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="msms-error-", suffix=".log", delete=False
-    ) as sink:
-        sink.write(f"{sys.version}\n{' '.join(sys.argv)}\n{traceback.format_exc()}")
-    return Path(sink.name)
 
 
 if __name__ == "__main__":

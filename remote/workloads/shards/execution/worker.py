@@ -14,7 +14,6 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from remote.errors import InternalError, WorkhorseError
+from remote.workloads.shards.crashes import log_crash
 from remote.workloads.shards.execution import caps
 from remote.workloads.shards.execution.numa import bind
 from remote.workloads.shards.execution.wire import Outcome, receive, send
@@ -75,7 +75,7 @@ def outcome(call: Callable[[], Any]) -> Outcome:
         return Outcome(error=error)
     except Exception as error:  # noqa: BLE001 - the outermost edge of this process
         problem = f"Unexpected error in a worker process: {error!r}"
-        return Outcome(error=InternalError(problem, hint=traceback.format_exc()))
+        return Outcome(error=InternalError(problem, hint=f"The traceback is in {log_crash()}."))
 
 
 if __name__ == "__main__":
