@@ -48,10 +48,8 @@ class Fingerprints:
     @classmethod
     def nameless(cls, folder: Path) -> Self:
         """Begin a file in `folder` that is gone when it is closed."""
-        with writing_errors(folder):
-            descriptor, name = tempfile.mkstemp(dir=folder)
-            Path(name).unlink()
-        return cls(folder, descriptor, 0)
+        with writing_errors(folder), tempfile.TemporaryFile(dir=folder) as made:
+            return cls(folder, os.dup(made.fileno()), 0)
 
     @classmethod
     def reopen(cls, path: Path, count: int) -> Self:

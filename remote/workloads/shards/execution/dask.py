@@ -111,6 +111,11 @@ class DaskCrew(Generic[T, R]):
             ) from None
         except CancelledError:
             raise _gone() from None
+        except OSError as error:  # of a connection: a task has errors of ours
+            raise SchedulerUnusable(
+                f"The connection to the Dask workers is lost: {error}",
+                hint="See whether scheduler and workers still live, and go on with --resume.",
+            ) from error
         finally:
             future.release()
         return done
