@@ -1,6 +1,6 @@
 """How fast sharding is: the stages, the floor and the whole for each storage layout; and others.
 
-  python -m benchmarks.sharding                                all but the long run, 20 minutes
+  python -m benchmarks.sharding                                all but the long run, 30 minutes
   python -m benchmarks.sharding --only stages whole --layouts column-chunks --rows 200000 --runs 3
   python -m benchmarks.sharding --only long --long-rows 20000000    memory over time
   python -m benchmarks.sharding --markdown docs/performance.md      and put the tables there
@@ -9,6 +9,7 @@ Parts (--only):
   stages    each stage by itself, on one core, and its share of their sum
   floor     inflating, hashing and writing, nothing else
   whole     builds: threads (local) and processes (production)
+  ways      threads, processes and Dask, on a larger file (--ways-rows)
   start-up  a new process that shards one spectrum
   others    other libraries and the plain way, in an environment made at first use
   memory    anonymous memory of all processes of a build
@@ -29,7 +30,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.sharding import table
-from benchmarks.sharding.cases import OTHER_GROUP, PARTS, START_UP, Bench
+from benchmarks.sharding.cases import OTHER_GROUP, PARTS, START_UP, WAYS_GROUP, Bench
 from benchmarks.sharding.document import conditions, insert
 from benchmarks.sharding.inputs import LAYOUTS, Inputs
 from benchmarks.sharding.memory import Taken, build
@@ -51,6 +52,7 @@ def main() -> None:
             Path(scratch),
             options.rows,
             options.others_rows,
+            options.ways_rows,
             sorted(options.workers),
             frozenset(options.only),
         )
@@ -68,6 +70,8 @@ def times(bench: Bench, options: argparse.Namespace) -> dict[str, str]:
         cases = []
         if bench.parts & {"stages", "floor", "whole"}:
             cases += [x for layout in options.layouts for x in bench.layout(layout, stack)]
+        if "ways" in bench.parts:
+            cases += bench.ways()
         if "start-up" in bench.parts:
             cases += bench.start_up()
         if "others" in bench.parts:
@@ -79,6 +83,9 @@ def times(bench: Bench, options: argparse.Namespace) -> dict[str, str]:
         found["layouts"] = (
             f"{bench.rows:,} spectra, {median}.\n\n{table.layouts(bench, options.layouts, results)}"
         )
+    if "ways" in bench.parts:
+        heading = f"{bench.ways_rows:,} spectra of column chunks, {median}."
+        found[WAYS_GROUP] = f"{heading}\n\n{table.ways(bench, results)}"
     if "others" in bench.parts:
         heading = f"{bench.other_rows:,} spectra of column chunks, {median}."
         found[OTHER_GROUP] = f"{heading}\n\n{table.others(bench, results)}"
@@ -138,6 +145,7 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, default=1_000_000, help="spectra of the tables")
     parser.add_argument("--others-rows", type=int, default=78_604, help="spectra for the others")
+    parser.add_argument("--ways-rows", type=int, default=3_000_000, help="spectra for the ways")
     parser.add_argument("--long-rows", type=int, default=20_000_000, help="of the long run")
     parser.add_argument("--runs", type=int, default=5, help="rounds")
     parser.add_argument("--workers", type=int, nargs="+", default=sorted({1, cores()}))

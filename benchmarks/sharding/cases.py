@@ -18,9 +18,32 @@ from benchmarks.sharding.whole import start_up, whole
 from remote.workloads.shards.settings import Mode
 from remote.workloads.shards.source import open_source
 
-Part = Literal["stages", "floor", "whole", "start-up", "others", "memory", "long"]
+Part = Literal["stages", "floor", "whole", "ways", "start-up", "others", "memory", "long"]
 PARTS: tuple[Part, ...] = get_args(Part)
-OTHER_GROUP, START_UP = "others", "start-up"
+OTHER_GROUP, START_UP, WAYS_GROUP = "others", "start-up", "ways"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of running a build, and the one that it is compared with."""
+
+    name: str
+    mode: Mode
+    workers: int
+    use_dask: bool = False
+    beside: str = ""
+
+
+def ways(workers: int) -> tuple[Way, ...]:
+    """Threads and processes, one of them and several, and Dask with as many."""
+    return (
+        Way("threads, 1", "local", 1),
+        Way(f"threads, {workers}", "local", workers, beside="threads, 1"),
+        Way("processes, 1", "production", 1),
+        Way(f"processes, {workers}", "production", workers, beside="processes, 1"),
+        Way(f"Dask's threads, {workers}", "local", workers, True, f"threads, {workers}"),
+        Way(f"Dask's processes, {workers}", "production", workers, True, f"processes, {workers}"),
+    )
 
 
 @dataclass(frozen=True)
@@ -31,6 +54,7 @@ class Bench:
     scratch: Path
     rows: int
     other_rows: int
+    ways_rows: int
     workers: Sequence[int]
     parts: frozenset[Part]
 
@@ -58,6 +82,17 @@ class Bench:
             for name, mode, count in self.builds():
                 works[name] = partial(whole, path, self.rows, self.scratch, mode, count)
         return [Case(layout, name, work) for name, work in works.items()]
+
+    def ways(self) -> list[Case]:
+        """All ways of running a build, on a file that is large beside their start."""
+        rows = self.ways_rows
+        path = self.inputs.file("column-chunks", rows)
+        whole(path, rows, self.scratch, "local", self.workers[-1])  # fills the page cache
+        build = partial(whole, path, rows, self.scratch)
+        return [
+            Case(WAYS_GROUP, x.name, partial(build, x.mode, x.workers, use_dask=x.use_dask))
+            for x in ways(self.workers[-1])
+        ]
 
     def start_up(self) -> list[Case]:
         """A process that shards one row; once before, so that kernels are compiled."""

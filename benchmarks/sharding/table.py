@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
-from benchmarks.sharding.cases import OTHER_GROUP, Bench, floor_name
+from benchmarks.sharding.cases import OTHER_GROUP, WAYS_GROUP, Bench, floor_name
+from benchmarks.sharding.cases import ways as all_ways
 from benchmarks.sharding.inputs import SAID, Layout
 from benchmarks.sharding.memory import Taken
 from benchmarks.sharding.others.cases import OTHERS
@@ -65,6 +66,21 @@ def _per_cpu(
         if name in results:
             found[f"per CPU second: {name}"] = _k(results[name].cpu_rate)
     return found
+
+
+def ways(bench: Bench, results: Iterable[Result]) -> str:
+    """One row for each way, with its ratio to the one that it is compared with."""
+    found = of_group(results, WAYS_GROUP)
+    rows = []
+    for way in all_ways(bench.workers[-1]):
+        result = found[way.name]
+        ratio = ""
+        if way.beside:
+            rates, others = ([x.rate for x in found[n].rounds] for n in (way.name, way.beside))
+            ratio = f"{_share(rates, others, 1)} of {way.beside}"
+        rows.append([way.name, _k(result.rate), _k(result.cpu_rate), ratio])
+    titles = ["way, workers", "spectra/s (thousands)", "per CPU second", "ratio"]
+    return markdown(titles, rows)
 
 
 def others(bench: Bench, results: Iterable[Result]) -> str:

@@ -13,7 +13,9 @@ from remote.workloads.shards import build_shards
 from remote.workloads.shards.settings import Mode
 
 
-def whole(path: Path, rows: int, scratch: Path, mode: Mode, workers: int) -> Measured:
+def whole(
+    path: Path, rows: int, scratch: Path, mode: Mode, workers: int, *, use_dask: bool = False
+) -> Measured:
     """Build in this process, and whatever processes the mode starts."""
     with tempfile.TemporaryDirectory(prefix="build-", dir=scratch) as root:
 
@@ -23,6 +25,7 @@ def whole(path: Path, rows: int, scratch: Path, mode: Mode, workers: int) -> Mea
                 output_root=root,
                 mode=mode,
                 num_workers=workers,
+                use_dask=use_dask,
                 min_memory_gb=0,
                 min_disk_gb=0,
             )

@@ -47,3 +47,18 @@ def test_puts_one_table_for_all_layouts_into_a_document(project_root: Path, tmp_
     assert {path.name for path in (tmp_path / "cache").iterdir()} == {
         f"{layout}_6000_42.hdf5" for layout in ("narrow-chunks", "contiguous", "lzf")
     }
+
+
+def test_the_ways_of_running_a_build_are_compared(project_root: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.sharding", "--only", "ways", "--runs", "1"]
+    sizes = ["--ways-rows", "6000", "--workers", "2", "--cache", str(tmp_path)]
+    done = subprocess.run(
+        [*command, *sizes], cwd=project_root, check=True, capture_output=True, text=True
+    )
+    lines = [x.strip("| ").split(" | ") for x in done.stdout.splitlines() if x.startswith("| ")]
+    rows = {line[0]: line[1:] for line in lines[2:]}
+    assert set(rows) == {
+        "threads, 1", "threads, 2", "processes, 1", "processes, 2",
+        "Dask's threads, 2", "Dask's processes, 2",
+    }  # fmt: skip
+    assert rows["Dask's threads, 2"][-1].endswith(" of threads, 2")

@@ -56,7 +56,7 @@ def test_ratios_are_taken_within_a_round(tmp_path: Path) -> None:
     floor = floor_name(2)
     stages = [result(name, 1, 1, 1) for name in STAGES]
     builds = [result(one, 5, 5, 5), result(two, 4, 4, 4), result(floor, 2, 2, 2)]
-    bench = Bench(Inputs(tmp_path, 1), tmp_path, 1_000, 0, (1, 2), frozenset())
+    bench = Bench(Inputs(tmp_path, 1), tmp_path, 1_000, 0, 0, (1, 2), frozenset())
     text = layouts(bench, ["lzf"], [*stages, *builds])
     rows = {x[0]: x[1] for x in (line.strip("| ").split(" | ") for line in text.splitlines())}
     assert rows[STAGES[0]].endswith("(20%)")
