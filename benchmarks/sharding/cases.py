@@ -15,8 +15,8 @@ from benchmarks.sharding.others.cases import OTHERS, other
 from benchmarks.sharding.stages import Prepared
 from benchmarks.sharding.timing import Case, Measured
 from benchmarks.sharding.whole import start_up, whole
+from remote.workloads.shards.opening import open_source
 from remote.workloads.shards.settings import Mode
-from remote.workloads.shards.source import open_source
 
 Part = Literal["stages", "floor", "whole", "ways", "start-up", "others", "memory", "long"]
 PARTS: tuple[Part, ...] = get_args(Part)

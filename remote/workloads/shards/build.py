@@ -29,13 +29,14 @@ from remote.workloads.shards.forecast import forecast
 from remote.workloads.shards.job import Job
 from remote.workloads.shards.memory_plan import GIB, Blocks, MemoryPlan, default_limit, within
 from remote.workloads.shards.meter import Watch
+from remote.workloads.shards.opening import open_inputs
 from remote.workloads.shards.pipeline import stops
 from remote.workloads.shards.plan import plan
 from remote.workloads.shards.request import Inputs, Options, Request, make_request
 from remote.workloads.shards.result import BuildResult, Preview
 from remote.workloads.shards.sample import write_sample
 from remote.workloads.shards.settings import BuildSettings
-from remote.workloads.shards.source import Source, open_inputs
+from remote.workloads.shards.source import Source
 from remote.workloads.shards.workspace import (
     find_run_id,
     refuse_occupied,

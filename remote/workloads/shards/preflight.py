@@ -12,7 +12,8 @@ from pathlib import Path
 
 from remote.errors import DiskTooSmall, MemoryTooSmall
 from remote.workloads.memory import available_memory
-from remote.workloads.shards.source import Source, open_inputs
+from remote.workloads.shards.opening import open_inputs
+from remote.workloads.shards.source import Source
 
 GIB = 1 << 30
 DEFAULT_MIN_MEMORY_GB = 4.0

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.sharding.inputs import Inputs
 from remote.workloads.shards import build_shards
+from remote.workloads.shards.opening import open_source
 from remote.workloads.shards.sample import BLOCK_ROWS
-from remote.workloads.shards.source import open_source
 
 
 def test_layouts_hold_the_same_spectra(tmp_path: Path) -> None:

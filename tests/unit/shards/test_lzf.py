@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from remote.errors import InputUnusable
 from remote.workloads.shards.lzf import measure
-from remote.workloads.shards.source import open_source
+from remote.workloads.shards.opening import open_source
 from tests.unit.shards.raws import spectra, write_input
 
 

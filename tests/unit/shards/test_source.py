@@ -14,7 +14,7 @@ import pytest
 
 from remote.errors import InputUnusable
 from remote.workloads.shards.blocks import RawRows
-from remote.workloads.shards.source import open_inputs, open_source
+from remote.workloads.shards.opening import open_inputs, open_source
 from tests.unit.shards.raws import spectra, write_input
 
 
