@@ -78,8 +78,9 @@ def ways(bench: Bench, results: Iterable[Result]) -> str:
         if way.beside:
             rates, others = ([x.rate for x in found[n].rounds] for n in (way.name, way.beside))
             ratio = f"{_share(rates, others, 1)} of {way.beside}"
-        rows.append([way.name, _k(result.rate), _k(result.cpu_rate), ratio])
-    titles = ["way, workers", "spectra/s (thousands)", "per CPU second", "ratio"]
+        own = statistics.median(x.own_cpu * 1e6 / x.rows for x in result.rounds)
+        rows.append([way.name, _k(result.rate), _k(result.cpu_rate), f"{own:.2f}", ratio])
+    titles = ["way, workers", "spectra/s (thousands)", "per CPU second", "parent, µs", "ratio"]
     return markdown(titles, rows)
 
 

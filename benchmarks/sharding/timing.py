@@ -24,12 +24,14 @@ class Measured:
         seconds: by the clock.
         cpu: seconds of processors, those of child processes that have ended included.
         size: bytes written, where that is told.
+        own_cpu: the part of `cpu` that is of this process.
     """
 
     rows: int
     seconds: float
     cpu: float
     size: int = 0
+    own_cpu: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -70,18 +72,21 @@ class Result:
         return statistics.median(x.cpu_rate for x in self.rounds)
 
 
-def cpu_seconds() -> float:
-    """What this process and its ended children have used of processors."""
-    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    used = [resource.getrusage(who) for who in both]
-    return sum(x.ru_utime + x.ru_stime for x in used)
+def cpu_seconds(who: int) -> float:
+    """What this process, or those of its children that have ended, have used of processors."""
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
 
 
 def timed(work: Callable[[], tuple[int, int]]) -> Measured:
     """Time `work`, which returns how many spectra it did and how many bytes it wrote."""
-    began, began_cpu = time.perf_counter(), cpu_seconds()
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    before = [cpu_seconds(who) for who in both]
+    began = time.perf_counter()
     rows, size = work()
-    return Measured(rows, time.perf_counter() - began, cpu_seconds() - began_cpu, size)
+    seconds = time.perf_counter() - began
+    own, children = (cpu_seconds(who) - x for who, x in zip(both, before, strict=True))
+    return Measured(rows, seconds, own + children, size, own)
 
 
 def in_turns(cases: Sequence[Case], runs: int) -> tuple[Result, ...]:
