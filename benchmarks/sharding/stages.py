@@ -9,6 +9,8 @@ from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
+import pyarrow as pa
+
 from benchmarks.sharding.timing import Measured, timed
 from remote.workloads.durable import HashingFile
 from remote.workloads.shards.blocks import CleanRows, RawRows, cut
@@ -48,7 +50,7 @@ class Prepared:
 
     def works(self) -> dict[str, Callable[[], Measured]]:
         """The stages by name."""
-        groups = [bytes(self.encoder(rows).data) for rows in self.cleaned]
+        groups = [self.encoder(rows).data for rows in self.cleaned]
         return {
             READ: partial(timed, self._read),
             CLEAN: partial(timed, self._clean),
@@ -72,7 +74,7 @@ class Prepared:
             self.encoder(rows)
         return sum(map(len, self.raws)), 0
 
-    def _write(self, groups: Sequence[bytes]) -> Measured:
+    def _write(self, groups: Sequence[tuple[pa.Buffer, ...]]) -> Measured:
         """As many groups as the whole input has, one after the other into one file."""
         rows = sum(map(len, self.raws))
         count = round(len(groups) * self.source.rows / rows)
@@ -81,7 +83,7 @@ class Prepared:
         def write() -> tuple[int, int]:
             file = HashingFile(path)
             for group in islice(cycle(groups), count):
-                file.append(group)
+                file.append(*group)
             file.sync()
             file.close()
             return self.source.rows, file.size

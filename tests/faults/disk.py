@@ -141,6 +141,7 @@ def failing(root: Path, fault: Fault | None = None) -> Iterator[Disk]:
         patch.setattr(os, "rename", _by_path(disk, "rename", os.rename))
         patch.setattr(os, "fsync", _fsync(disk, os.fsync))
         patch.setattr(os, "write", _write(disk, os.write))
+        patch.setattr(os, "writev", _writev(disk, os.writev))
         patch.setattr(os, "open", _os_open(disk, os.open))
         patch.setattr(io, "open", _io_open(disk, io.open))
         yield disk
@@ -169,6 +170,15 @@ def _write(disk: Disk, real: Callable[[int, Any], int]) -> Callable[[int, Any], 
         if not disk.counts(descriptor):
             return real(descriptor, data)
         return disk.write(data, lambda part: real(descriptor, part))
+
+    return call
+
+
+def _writev(disk: Disk, real: Callable[[int, Any], int]) -> Callable[[int, Any], int]:
+    def call(descriptor: int, parts: Any) -> int:
+        if not disk.counts(descriptor):
+            return real(descriptor, parts)
+        return disk.write(b"".join(parts), lambda data: real(descriptor, [data]))
 
     return call
 

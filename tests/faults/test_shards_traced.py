@@ -68,7 +68,7 @@ def test_no_fsync_is_there_for_nothing(tmp_path: Path, small: list[Path]) -> Non
 FAILING = [
     ("fsync", None, 25),
     ("rename", None, 8),
-    ("write", f"train/.shard_{RUN_ID}_00000.parquet.partial", 3),
+    ("writev", f"train/.shard_{RUN_ID}_00000.parquet.partial", 3),
     ("write", f"checkpoints/journal_{RUN_ID}.jsonl", 5),
     ("write", f"checkpoints/fingerprints_{RUN_ID}.u64", 2),
     ("write", f"train/.shard_{RUN_ID}_00000.manifest.json.partial", 1),

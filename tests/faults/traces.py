@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 # Arguments are cut after this; a summary's numbers of row groups come before it.
 TEXT = 200
 CALLS = (
-    "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,"
+    "openat,write,writev,pwrite64,fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,"
     "ftruncate,truncate"
 )
 STRACE = (
@@ -33,6 +33,7 @@ _DESCRIPTOR = re.compile(r"\d+<([^>]*)>, ?|\d+<([^>]*)>")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _SAME = {
     "pwrite64": "write",
+    "writev": "write",
     "fdatasync": "fsync",
     "renameat": "rename",
     "renameat2": "rename",

@@ -65,9 +65,12 @@ class ShardFile:
         rows: spectra appended.
     """
 
-    def __init__(self, path: Path, footer: Footer, file: HashingFile) -> None:
+    def __init__(
+        self, path: Path, footer: Footer, file: HashingFile, ids: Digest | None = None
+    ) -> None:
         self.path = path
         self.rows = 0
+        self._ids = ids
         self._footer = footer
         self._file = file
         self._groups: list[bytes] = []
@@ -79,7 +82,7 @@ class ShardFile:
         file = HashingFile(partial_path(path))
         with closed_on_error(file):
             file.append(MAGIC)
-        return cls(path, footer, file)
+        return cls(path, footer, file, hashlib.sha256())
 
     @classmethod
     def reopen(
@@ -104,6 +107,10 @@ class ShardFile:
         """The digest (hex) of everything written so far."""
         return self._file.hexdigest()
 
+    def ids_sha256(self) -> str | None:
+        """The digest (hex) of the sample ids as UTF-8 lines; None where it was gone on with."""
+        return None if self._ids is None else self._ids.hexdigest()
+
     def place(self, group: EncodedGroup) -> bytes:
         """The encoded metadata that a group that has rows gets if it is appended next."""
         assert group.group is not None
@@ -115,11 +122,13 @@ class ShardFile:
         footer = self._footer.size(
             self.rows + group.rows, count, self._groups_bytes + len(metadata)
         )
-        return count <= MAX_ROW_GROUPS and self.size + int(group.data.size) + footer <= limit
+        return count <= MAX_ROW_GROUPS and self.size + group.size + footer <= limit
 
     def append(self, group: EncodedGroup, metadata: bytes) -> None:
         """Append a group at the place that its metadata says."""
-        self._file.append(memoryview(group.data))
+        self._file.append(*group.data)
+        if self._ids is not None:
+            self._ids.update(memoryview(group.ids))
         self._record(metadata, group.rows)
 
     def finish(self) -> None:

@@ -31,6 +31,9 @@ _NOT_PACKING: Final = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
 _FARTHEST: Final = 1 << 62
 # More lost chunks than this are no damage but a wrong shape, and could not be kept in memory.
 _MOST_LOST: Final = 1 << 20
+# Chunks that begin within so many bytes are read together, what lies between them included.
+_SPAN_BYTES: Final = 1 << 20
+_GAP_BYTES: Final = 1 << 12
 
 _LOST: Final = "a chunk was never written, or is lost"
 _TWICE: Final = "its index names a chunk twice"
@@ -40,6 +43,15 @@ _OVERLAP: Final = "two chunks would lie in one place"
 _NOT_PACKED: Final = "its index says of a packed chunk that it is not packed"
 
 Place = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of the file that is read at once: `chunks` are (place, begin, end) inside of it."""
+
+    start: int
+    size: int
+    chunks: tuple[tuple[Place, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,30 @@ class ChunkMap:
         more = (0,) * len(words)
         faults = {(*place, *more): fault for place, fault in self.faults.items()}
         return ChunkMap((*self.chunk, *words), offsets, sizes, self.skipped, faults)
+
+    def spans(self, first: int, stop: int) -> Iterator[Span]:
+        """The chunks of the chunk rows [first, stop), by where they lie in the file."""
+        offsets = self.offsets[first:stop].ravel()
+        order = np.argsort(offsets, kind="stable")
+        starts = offsets[order]
+        ends = starts + self.sizes[first:stop].ravel()[order]
+        places = np.argwhere(np.ones_like(self.offsets[first:stop], bool))[order]
+        places[:, 0] += first
+        at = 0
+        while at < len(order):
+            far = starts[at:] > starts[at] + _SPAN_BYTES
+            far[1:] |= starts[at + 1 :] - ends[at:-1] > _GAP_BYTES
+            far[0] = False
+            after = at + int(np.argmax(far)) if far.any() else len(order)
+            start = int(starts[at])
+            inside = zip(
+                map(tuple, places[at:after].tolist()),
+                (starts[at:after] - start).tolist(),
+                (ends[at:after] - start).tolist(),
+                strict=True,
+            )
+            yield Span(start, int(ends[after - 1]) - start, tuple(inside))
+            at = after
 
     def check(self, place: Place) -> None:
         """See whether a chunk can be believed.

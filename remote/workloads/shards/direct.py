@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remote.workloads.shards.buffers import BufferPool
-from remote.workloads.shards.chunks import MOST_INFLATED, ChunkMap
+from remote.workloads.shards.chunks import MOST_INFLATED, ChunkMap, Place
 from remote.workloads.shards.storage import DataFile, Unreadable, name_of
 
 _DEFLATE: Final = h5py.h5z.FILTER_DEFLATE
@@ -78,13 +78,13 @@ class Codec:
         """The codec of chunks of this shape; `raw_size` is a chunk's bytes, inflated."""
         return cls(filters, dtype, chunk, math.prod(chunk) * dtype.itemsize)
 
-    def decode(self, stored: bytes) -> npt.NDArray[Any]:
+    def decode(self, stored: memoryview) -> npt.NDArray[Any]:
         """Values of one chunk.
 
         Raises:
             Unreadable: the bytes do not inflate to a whole chunk, or their checksum is wrong.
         """
-        raw: bytes | bytearray = stored
+        raw: bytes | bytearray | memoryview = stored
         if _DEFLATE in self.filters:
             if self.raw_size > MOST_INFLATED * len(stored):
                 raise Unreadable(f"a chunk of {len(stored)} bytes cannot have {self.raw_size}")
@@ -123,11 +123,14 @@ class ChunkReader:
         out = self._room(row_stop - row_start)
         step = self.chunks.chunk[0]
         first, last = row_start // step, max(row_stop - 1, row_start) // step
-        places = np.argwhere(np.ones_like(self.chunks.sizes[first : last + 1], bool))
-        order = np.argsort(self.chunks.offsets[first : last + 1].ravel(), kind="stable")
-        for place in places[order].tolist():
-            place[0] += first
-            self._place(tuple(place), out, row_start, row_stop)
+        for span in self.chunks.spans(first, last + 1):
+            stored = b"" if self._keeps else self.file.pread(span.size, span.start)
+            for place, begin, end in span.chunks:
+                if self._keeps:
+                    values = self._kept_chunk(place)
+                else:
+                    values = self._decoded(place, memoryview(stored)[begin:end])
+                self._put(place, values, out, row_start)
         return out
 
     def probe(self) -> None:
@@ -144,26 +147,34 @@ class ChunkReader:
             return self._blocks.empty((rows, *tail), self.codec.dtype)
         return np.empty(rows, self.codec.dtype)
 
-    def _place(
-        self, place: tuple[int, ...], out: npt.NDArray[Any], row_start: int, row_stop: int
+    @property
+    def _keeps(self) -> bool:
+        """True for columns, whose chunks serve several reads."""
+        return len(self.shape) < 3
+
+    def _put(
+        self,
+        place: Place,
+        values: npt.NDArray[Any] | None,
+        out: npt.NDArray[Any],
+        row_start: int,
     ) -> None:
-        """Copy what the read wants of one chunk to where it belongs."""
+        """Copy what a read from `row_start` on wants of one chunk to where it belongs."""
         corner = tuple(p * c for p, c in zip(place, self.chunks.chunk, strict=True))
         low = max(corner[0], row_start)
-        high = min(corner[0] + self.chunks.chunk[0], row_stop)
+        high = min(corner[0] + self.chunks.chunk[0], row_start + len(out))
         tail = tuple(
             slice(at, min(at + c, n))
             for at, c, n in zip(corner[1:], self.chunks.chunk[1:], self.shape[1:], strict=True)
         )
         target = out[(slice(low - row_start, high - row_start), *tail)]
-        values = self._kept_chunk(place) if len(self.shape) < 3 else self._chunk(place)
         if values is None:
             target[...] = np.zeros((), self.codec.dtype)
         else:
             inside = tuple(slice(0, s.stop - s.start) for s in tail)
             target[...] = values[(slice(low - corner[0], high - corner[0]), *inside)]
 
-    def _kept_chunk(self, place: tuple[int, ...]) -> npt.NDArray[Any] | None:
+    def _kept_chunk(self, place: Place) -> npt.NDArray[Any] | None:
         with self._lock:  # so that no chunk is inflated for two threads at once
             if place[0] in self._kept:
                 self._kept.move_to_end(place[0])
@@ -175,20 +186,24 @@ class ChunkReader:
                 self._kept.popitem(last=False)
             return values
 
-    def _chunk(self, place: tuple[int, ...]) -> npt.NDArray[Any] | None:
+    def _chunk(self, place: Place) -> npt.NDArray[Any] | None:
+        """Read one chunk; see `_decoded`."""
+        stored = self.file.pread(int(self.chunks.sizes[place]), int(self.chunks.offsets[place]))
+        return self._decoded(place, memoryview(stored))
+
+    def _decoded(self, place: Place, stored: memoryview) -> npt.NDArray[Any] | None:
         """A chunk's values; None where they are all zero, as padding columns are."""
         self.chunks.check(place)
-        size, offset = int(self.chunks.sizes[place]), int(self.chunks.offsets[place])
-        stored = self.file.pread(size, offset)
-        if size * _ZERO_RATIO >= self.codec.raw_size:
+        if len(stored) * _ZERO_RATIO >= self.codec.raw_size:
             return self.codec.decode(stored)
-        if stored in self._zeros:
+        stream = bytes(stored)
+        if stream in self._zeros:
             return None
         values = self.codec.decode(stored)
         if np.any(values):
             return values
         if len(self._zeros) < _ZERO_STREAMS:
-            self._zeros.add(stored)
+            self._zeros.add(stream)
         return None
 
 

@@ -2,8 +2,8 @@
 
 pyarrow writes a file of one row group with the columns that hold no lists; what is kept of it is
 the column chunks' bytes and the row group's metadata. The lists' chunks follow (`lists`). The
-appending side only moves them. Equal rows give equal bytes, however
-they were read: dictionaries are made here, from the group's own values.
+appending side only moves them. Equal rows give equal bytes, however they were read:
+dictionaries are made here, from the group's own values.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class EncodedGroup:
     Attributes:
         input_index, row_start, row_stop: the source rows it was made from.
         rows: spectra kept, 0 where all were dropped; then `data` and `group` are empty.
-        data: the column chunks' bytes.
+        data: the column chunks' bytes, in parts that follow one another.
+        ids: the sample ids as UTF-8 lines.
         group: the Parquet `RowGroup`, its offsets as if `data` followed a file's magic.
         first_id, last_id: the sample ids at its ends, empty without rows.
         precursor_mz: least and greatest, None where no row is kept.
@@ -46,13 +47,19 @@ class EncodedGroup:
     row_start: int
     row_stop: int
     rows: int
-    data: pa.Buffer
+    data: tuple[pa.Buffer, ...]
+    ids: pa.Buffer
     group: Struct | None
     first_id: str
     last_id: str
     precursor_mz: tuple[float, float] | None
     stats: Mapping[str, object]
     fingerprints: npt.NDArray[np.uint64]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the column chunks."""
+        return sum(part.size for part in self.data)
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,8 @@ class Encoder:
         """Encode one row group."""
         if not len(rows):
             return self._empty(rows)
-        data, group = self._encoded(rows)
+        table = self.plain_table(rows)
+        data, group = self._encoded(rows, table)
         precursor = np.asarray(rows.columns["precursor_mz"])
         return EncodedGroup(
             input_index=rows.input_index,
@@ -103,6 +111,7 @@ class Encoder:
             row_stop=rows.row_stop,
             rows=len(rows),
             data=data,
+            ids=id_lines(table["sample_id"].chunk(0)),
             group=group,
             first_id=self._id(rows, 0),
             last_id=self._id(rows, -1),
@@ -111,14 +120,14 @@ class Encoder:
             fingerprints=rows.fingerprints,
         )
 
-    def _encoded(self, rows: CleanRows) -> tuple[pa.Buffer, Struct]:
+    def _encoded(self, rows: CleanRows, plain: pa.Table) -> tuple[tuple[pa.Buffer, ...], Struct]:
         """The column chunks' bytes, and the row group as if they followed a file's magic."""
         schema, footer = self._plain
-        file = self._parquet(self.plain_table(rows))
+        file = self._parquet(plain)
         group = footer.row_group(memoryview(file))
         start, stop = group_span(group)
         columns = dict(zip(schema.names, columns_of(group), strict=True))
-        data: list[bytes | memoryview] = [memoryview(file)[start:stop]]
+        data = [file.slice(start, stop - start)]
         codec = pa.Codec(COMPRESSION, COMPRESSION_LEVEL)
         raw_size = 0
         for name, values in (("mzs", rows.mzs), ("ints", rows.ints)):
@@ -130,7 +139,7 @@ class Encoder:
             stop += chunk.size
             raw_size += chunk.raw_size
         ordered = [columns[name] for name in self.layout.names]
-        return pa.py_buffer(b"".join(data)), widened(group, ordered, raw_size, stop - start)
+        return tuple(data), widened(group, ordered, raw_size, stop - start)
 
     def plain_table(self, rows: CleanRows) -> pa.Table:
         """The rows without their lists, as an Arrow table."""
@@ -181,6 +190,7 @@ class Encoder:
             rows.row_start,
             rows.row_stop,
             0,
+            (),
             pa.py_buffer(b""),
             None,
             "",
@@ -189,6 +199,12 @@ class Encoder:
             rows.stats,
             rows.fingerprints,
         )
+
+
+def id_lines(ids: pa.Array) -> pa.Buffer:
+    """Sample ids as UTF-8 lines; `ids` is of type string, without nulls."""
+    lines = pc.binary_join_element_wise(ids, "", "\n")
+    return lines.buffers()[2] or pa.py_buffer(b"")
 
 
 def _column(field: pa.Field, rows: CleanRows) -> pa.Array:

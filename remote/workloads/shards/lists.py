@@ -44,14 +44,14 @@ _COUNT = 3
 class ListChunk:
     """The bytes of a column chunk, and its `ColumnChunk` as if they were at `offset`."""
 
-    data: tuple[bytes | memoryview, ...]
+    data: tuple[pa.Buffer, ...]
     column: Struct
     raw_size: int
 
     @property
     def size(self) -> int:
         """Bytes in the file."""
-        return sum(map(len, self.data))
+        return sum(part.size for part in self.data)
 
 
 def encode_lists(
@@ -70,17 +70,17 @@ def encode_lists(
         codec: what pages are compressed with.
         offset: where in the file the bytes will be.
     """
-    data: list[bytes | memoryview] = []
+    data: list[pa.Buffer] = []
     raw_size = 0
     for first, last in _pages(offsets):
         inside = offsets[first : last + 1] - offsets[first]
         raw = _raw_page(inside, values[offsets[first] : offsets[last]])
         packed = codec.compress(raw)
-        stored = memoryview(packed)[: packed.size]  # its memory can be larger
-        header = _header(int(inside[-1]), len(raw), stored)
-        data += (header, stored)
+        stored = packed.slice(0, packed.size)  # its memory can be larger
+        header = _header(int(inside[-1]), len(raw), memoryview(stored))
+        data += (pa.py_buffer(header), stored)
         raw_size += len(header) + len(raw)
-    size = sum(map(len, data))
+    size = sum(part.size for part in data)
     column = _patched(template, offsets, values, (raw_size, size, offset, len(data) // 2))
     return ListChunk(tuple(data), column, raw_size)
 

@@ -14,12 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from remote.errors import IntegrityFailure
 from remote.workloads.durable import Digest
+from remote.workloads.shards.encode import id_lines
 from remote.workloads.shards.journal import GroupLine
 from remote.workloads.shards.settings import SCHEMA_VERSION
 
@@ -62,9 +61,14 @@ def shard_manifest(
     index: int,
     lines: Sequence[GroupLine],
     sha256: str,
+    ids_sha256: str | None,
     dropped: Mapping[str, int],
 ) -> dict[str, Any]:
-    """The manifest of a finished shard, from what its row groups said."""
+    """The manifest of a finished shard, from what its row groups said.
+
+    Args:
+        sha256, ids_sha256: of the file, and of its sample ids; None to read the ids back.
+    """
     written = [line for line in lines if line.rows]
     precursors = [line.precursor_mz for line in written if line.precursor_mz]
     rows = sum(line.rows for line in written)
@@ -84,7 +88,7 @@ def shard_manifest(
         "row_groups": [{"offset": x.offset, "bytes": x.size, "rows": x.rows} for x in written],
         "min_precursor_mz": min(low for low, _ in precursors),
         "max_precursor_mz": max(high for _, high in precursors),
-        "sample_ids_sha256": sample_ids_sha256(path, rows),
+        "sample_ids_sha256": ids_sha256 or sample_ids_sha256(path, rows),
         "config_digest": identity.config_digest,
         "run": {"run_id": identity.run_id, "created_at": timestamp(identity.created_at)},
     }
@@ -117,18 +121,13 @@ def sample_ids_sha256(path: Path, rows: int) -> str:
             ids = file.read_row_group(group, columns=["sample_id"], use_threads=False)[0]
             found += len(ids)
             for chunk in ids.chunks:
-                digest.update(_lines(chunk))
+                digest.update(memoryview(id_lines(chunk)))
     if found != rows:
         raise IntegrityFailure(
             f"{path} holds {found} spectra, {rows} were written to it.",
             hint="The disk may be failing; build again into another directory.",
         )
     return digest.hexdigest()
-
-
-def _lines(ids: pa.Array) -> bytes:
-    data = pc.binary_join_element_wise(ids, "", "\n").buffers()[2]
-    return b"" if data is None else bytes(data.to_pybytes())
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -39,6 +39,7 @@ __all__ = ["LIMITS", "Limits", "empty", "lsh_neighbours", "merge", "quality_repo
 Status = Literal["PASS", "WARN", "FAIL"]
 _ORDER: tuple[Status, ...] = ("PASS", "WARN", "FAIL")
 _MAX_FILES = 1_000
+_LSH_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +147,11 @@ def lsh_neighbours(shards: Sequence[Path], rows: int, folder: Path) -> int | Non
 
 
 def _lsh_words(shards: Sequence[Path]) -> Iterator[npt.NDArray[np.uint64]]:
-    """The hashes as words, one row group at a time; for text a hash of it, of 64 bits."""
+    """The hashes as words, some row groups at a time; for text a hash of it, of 64 bits."""
     for path in shards:
         with pq.ParquetFile(path) as file:
-            for group in range(file.num_row_groups):
-                column = file.read_row_group(group, ["lsh"]).column("lsh").drop_null()
+            for batch in file.iter_batches(_LSH_ROWS, columns=["lsh"], use_threads=False):
+                column = batch.column(0).drop_null()
                 if pa.types.is_string(column.type):
                     yield np.array([_word(text) for text in column.to_pylist()], np.uint64)
                 else:

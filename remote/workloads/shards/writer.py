@@ -45,11 +45,13 @@ class Output:
     limit: int
     dropped: Dropped
 
-    def write_manifest(self, index: int, lines: Sequence[GroupLine], sha256: str) -> None:
-        """Write the manifest of a shard that has its final name."""
+    def write_manifest(
+        self, index: int, lines: Sequence[GroupLine], sha256: str, ids_sha256: str | None = None
+    ) -> None:
+        """Write the manifest of a shard that has its final name; see `shard_manifest`."""
         path = self.names.shard(index)
         dropped = self.dropped(lines)
-        manifest = shard_manifest(self.identity, path, index, lines, sha256, dropped)
+        manifest = shard_manifest(self.identity, path, index, lines, sha256, ids_sha256, dropped)
         write_atomic(self.names.manifest(index), json_bytes(manifest))
 
 
@@ -217,7 +219,7 @@ class OrderedWriter:
             row_stop=group.row_stop,
             rows=group.rows,
             offset=offset,
-            size=int(group.data.size),
+            size=group.size,
             prefix_sha256=shard.sha256(),
             metadata=metadata,
             first_id=group.first_id,
@@ -239,7 +241,7 @@ class OrderedWriter:
             self._sync(shard, self.position())
         shard.finish()
         sha256 = shard.sha256()
-        self._output.write_manifest(index, self.written.lines, sha256)
+        self._output.write_manifest(index, self.written.lines, sha256, shard.ids_sha256())
         closed = CloseLine(index, shard.size, sha256, shard.rows)
         if self._journal is not None:
             self._journal.append(closed)

@@ -9,6 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remote.workloads.shards.chunks import ChunkMap
 from remote.workloads.shards.storage import DataFile, Unreadable
@@ -40,6 +42,36 @@ def test_every_chunk_has_its_place(tmp_path: Path) -> None:
     assert (found.offsets[2, 1, 1], found.sizes[2, 1, 1]) == (info.byte_offset, info.size)
     assert found.sizes.shape == (3, 2, 2)
     assert not found.skipped
+
+
+@given(
+    gaps=st.lists(st.sampled_from([0, 1, 4096, 4097]), min_size=12, max_size=12),
+    sizes=st.lists(st.sampled_from([1, 500, 600_000, 1 << 21]), min_size=12, max_size=12),
+    order=st.permutations(range(12)),
+    rows=st.tuples(st.integers(0, 2), st.integers(1, 3)).filter(lambda x: x[0] < x[1]),
+)
+def test_chunks_that_lie_together_are_read_together(
+    gaps: list[int], sizes: list[int], order: list[int], rows: tuple[int, int]
+) -> None:
+    """Each chunk of the rows once, where the index says it lies; no long gap is read along."""
+    starts, at = np.zeros(12, np.int64), 0
+    for place in order:
+        starts[place] = at + gaps[place]
+        at = int(starts[place]) + sizes[place]
+    chunks = ChunkMap(CHUNKS, starts.reshape(3, 2, 2), np.array(sizes).reshape(3, 2, 2), False)
+    first, stop = rows
+    found = list(chunks.spans(first, stop))
+    wanted = {(i, j, k) for i in range(first, stop) for j in range(2) for k in range(2)}
+    places = [place for span in found for place, _, _ in span.chunks]
+    assert sorted(places) == sorted(wanted)
+    for span in found:
+        *before, last = span.chunks
+        assert all(begin <= 1 << 20 for _, begin, _ in span.chunks)
+        assert (span.chunks[0][1], last[2]) == (0, span.size)
+        assert all(b[1] - a[2] <= 4096 for a, b in zip(before, span.chunks[1:], strict=True))
+        for corner, begin, end in span.chunks:
+            assert span.start + begin == chunks.offsets[corner]
+            assert end - begin == chunks.sizes[corner]
 
 
 @pytest.mark.parametrize(("written", "rows"), [(0, (0, 19)), (8, (8, 19)), (16, (16, 19))])

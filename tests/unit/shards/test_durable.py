@@ -36,6 +36,17 @@ def test_a_file_grows_with_its_digest(tmp_path: Path) -> None:
     assert path.read_bytes() == b"abcdef"
 
 
+def test_a_system_that_takes_a_part_gets_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = os.writev
+    monkeypatch.setattr(os, "writev", lambda fd, parts: really(fd, [parts[0][:3]]))
+    with HashingFile(tmp_path / "file") as file:
+        file.append(b"abcd", b"", memoryview(b"efghij"), b"k")
+        assert (file.size, file.hexdigest()) == (11, hashlib.sha256(b"abcdefghijk").hexdigest())
+    assert (tmp_path / "file").read_bytes() == b"abcdefghijk"
+
+
 def test_an_interrupted_write_leaves_the_old_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
