@@ -14,7 +14,7 @@ from benchmarks.sharding.inputs import Inputs, Layout
 from benchmarks.sharding.others.cases import OTHERS, other
 from benchmarks.sharding.stages import Prepared
 from benchmarks.sharding.timing import Case, Measured
-from benchmarks.sharding.whole import start_up, whole
+from benchmarks.sharding.whole import can_bind, start_up, whole
 from remote.workloads.shards.opening import open_source
 from remote.workloads.shards.settings import Mode
 
@@ -25,25 +25,31 @@ OTHER_GROUP, START_UP, WAYS_GROUP = "others", "start-up", "ways"
 
 @dataclass(frozen=True)
 class Way:
-    """A way of running a build, and the one that it is compared with."""
+    """A way of running a build, and those that it is compared with.
+
+    Attributes:
+        one_core: the whole build is bound to one core.
+    """
 
     name: str
     mode: Mode
     workers: int
     use_dask: bool = False
-    beside: str = ""
+    one_core: bool = False
+    beside: tuple[str, ...] = ()
 
 
 def ways(workers: int) -> tuple[Way, ...]:
     """Threads and processes, one of them and several, and Dask with as many."""
-    return (
-        Way("threads, 1", "local", 1),
-        Way(f"threads, {workers}", "local", workers, beside="threads, 1"),
-        Way("processes, 1", "production", 1),
-        Way(f"processes, {workers}", "production", workers, beside="processes, 1"),
-        Way(f"Dask's threads, {workers}", "local", workers, True, f"threads, {workers}"),
-        Way(f"Dask's processes, {workers}", "production", workers, True, f"processes, {workers}"),
-    )
+    found: list[Way] = []
+    kinds: tuple[tuple[str, Mode], ...] = (("threads", "local"), ("processes", "production"))
+    for kind, mode in kinds:
+        one, alone, many = f"{kind}, 1", f"{kind}, 1, on one core", f"{kind}, {workers}"
+        bound = [Way(alone, mode, 1, one_core=True)] if can_bind() else []
+        beside = (one, *(way.name for way in bound))
+        found += [Way(one, mode, 1), *bound, Way(many, mode, workers, beside=beside)]
+        found += [Way(f"Dask's {kind}, {workers}", mode, workers, True, beside=(many,))]
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,11 @@ class Bench:
         whole(path, rows, self.scratch, "local", self.workers[-1])  # fills the page cache
         build = partial(whole, path, rows, self.scratch)
         return [
-            Case(WAYS_GROUP, x.name, partial(build, x.mode, x.workers, use_dask=x.use_dask))
+            Case(
+                WAYS_GROUP,
+                x.name,
+                partial(build, x.mode, x.workers, use_dask=x.use_dask, one_core=x.one_core),
+            )
             for x in ways(self.workers[-1])
         ]
 

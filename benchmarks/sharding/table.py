@@ -74,10 +74,9 @@ def ways(bench: Bench, results: Iterable[Result]) -> str:
     rows = []
     for way in all_ways(bench.workers[-1]):
         result = found[way.name]
-        ratio = ""
-        if way.beside:
-            rates, others = ([x.rate for x in found[n].rounds] for n in (way.name, way.beside))
-            ratio = f"{_share(rates, others, 1)} of {way.beside}"
+        rates = [x.rate for x in result.rounds]
+        others = {name: [x.rate for x in found[name].rounds] for name in way.beside}
+        ratio = "; ".join(f"{_share(rates, other, 1)} of {name}" for name, other in others.items())
         own = statistics.median(x.own_cpu * 1e6 / x.rows for x in result.rounds)
         rows.append([way.name, _k(result.rate), _k(result.cpu_rate), f"{own:.2f}", ratio])
     titles = ["way, workers", "spectra/s (thousands)", "per CPU second", "parent, µs", "ratio"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.sharding.timing import Measured, timed
@@ -13,11 +15,37 @@ from remote.workloads.shards import build_shards
 from remote.workloads.shards.settings import Mode
 
 
+def can_bind() -> bool:
+    """True where a build can be bound to one core."""
+    return hasattr(os, "sched_setaffinity")
+
+
+@contextmanager
+def _bound(one_core: bool) -> Iterator[None]:
+    """Bind this thread, and those and the processes that it starts, to one core of its own."""
+    if not one_core:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def whole(
-    path: Path, rows: int, scratch: Path, mode: Mode, workers: int, *, use_dask: bool = False
+    path: Path,
+    rows: int,
+    scratch: Path,
+    mode: Mode,
+    workers: int,
+    *,
+    use_dask: bool = False,
+    one_core: bool = False,
 ) -> Measured:
     """Build in this process, and whatever processes the mode starts."""
-    with tempfile.TemporaryDirectory(prefix="build-", dir=scratch) as root:
+    with tempfile.TemporaryDirectory(prefix="build-", dir=scratch) as root, _bound(one_core):
 
         def work() -> tuple[int, int]:
             result = build_shards(

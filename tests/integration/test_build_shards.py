@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,6 +80,23 @@ def test_bytes_do_not_depend_on_how_it_is_run(
 ) -> None:
     build(tmp_path / "out", inputs, **options)
     assert without_mode(tmp_path / "out") == without_mode(built.manifest.parent)
+
+
+@pytest.mark.parametrize("dask", [False, True])
+def test_a_script_without_a_guard_is_run_once(
+    tmp_path: Path, inputs: list[Path], dask: bool
+) -> None:
+    """Python runs it again in each process that it spawns itself."""
+    script = tmp_path / "script.py"
+    options = f"output_root={str(tmp_path / 'out')!r}, use_dask={dask}, num_workers=2"
+    script.write_text(
+        "from remote.workloads.shards import build_shards\n"
+        "print('here')\n"
+        f"build_shards(input_hdf5={str(inputs[1])!r}, mode='production', {options})\n"
+    )
+    done = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines().count("here") == 1
+    assert "Traceback" not in done.stderr
 
 
 def without_mode(root: Path) -> dict[str, bytes]:

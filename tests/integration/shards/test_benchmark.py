@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.sharding.whole import can_bind
+
 pytestmark = pytest.mark.integration
 
 FIGURES = [
@@ -60,5 +62,8 @@ def test_the_ways_of_running_a_build_are_compared(project_root: Path, tmp_path: 
     assert set(rows) == {
         "threads, 1", "threads, 2", "processes, 1", "processes, 2",
         "Dask's threads, 2", "Dask's processes, 2",
+    } | {
+        f"{kind}, 1, on one core" for kind in ("threads", "processes") if can_bind()
     }  # fmt: skip
     assert rows["Dask's threads, 2"][-1].endswith(" of threads, 2")
+    assert rows["processes, 2"][-1].count(" of processes, 1") == 1 + can_bind()

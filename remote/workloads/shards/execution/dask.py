@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 import dask
@@ -233,12 +235,27 @@ def _local(workers: int, processes: bool) -> Iterator[Client]:
     """Workers of this machine, on the loopback, that leave no file behind."""
     preload = {"distributed.worker.preload": [undisturbed.__name__]} if processes else {}
     with (
+        _main_run_once(),
         tempfile.TemporaryDirectory(prefix="workhorse-dask-") as folder,
         dask.config.set({**_LOCAL, **preload, "temporary-directory": folder}),
         _tried(lambda: _cluster(workers, processes, folder)) as cluster,
         Client(cluster, direct_to_workers=True, set_as_default=False) as client,
     ):
         yield client
+
+
+@contextmanager
+def _main_run_once() -> Iterator[None]:
+    """Keep worker processes from running the caller's main module, a script without a guard say.
+
+    Python does so in every process that it spawns, wherever it finds that module.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _cluster(workers: int, processes: bool, folder: str) -> LocalCluster:
