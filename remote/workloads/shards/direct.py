@@ -117,6 +117,7 @@ class ChunkReader:
     _kept: OrderedDict[int, npt.NDArray[Any]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _zeros: set[bytes] = field(default_factory=set)
+    _tails: dict[Place, tuple[tuple[slice, ...], tuple[slice, ...]]] = field(default_factory=dict)
 
     def read(self, row_start: int, row_stop: int) -> npt.NDArray[Any]:
         """See `Reader.read`. Narrow chunks come back with rows as the last, dense axis."""
@@ -160,19 +161,25 @@ class ChunkReader:
         row_start: int,
     ) -> None:
         """Copy what a read from `row_start` on wants of one chunk to where it belongs."""
-        corner = tuple(p * c for p, c in zip(place, self.chunks.chunk, strict=True))
-        low = max(corner[0], row_start)
-        high = min(corner[0] + self.chunks.chunk[0], row_start + len(out))
-        tail = tuple(
-            slice(at, min(at + c, n))
-            for at, c, n in zip(corner[1:], self.chunks.chunk[1:], self.shape[1:], strict=True)
-        )
-        target = out[(slice(low - row_start, high - row_start), *tail)]
+        step = self.chunks.chunk[0]
+        corner = place[0] * step
+        low, high = max(corner, row_start), min(corner + step, row_start + len(out))
+        outside, inside = self._tail(place[1:])
+        target = out[(slice(low - row_start, high - row_start), *outside)]
         if values is None:
             target[...] = np.zeros((), self.codec.dtype)
         else:
-            inside = tuple(slice(0, s.stop - s.start) for s in tail)
-            target[...] = values[(slice(low - corner[0], high - corner[0]), *inside)]
+            target[...] = values[(slice(low - corner, high - corner), *inside)]
+
+    def _tail(self, place: Place) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+        """What chunks at this place have of a row, and where that is in them."""
+        found = self._tails.get(place)
+        if found is None:
+            sizes = zip(place, self.chunks.chunk[1:], self.shape[1:], strict=True)
+            outside = tuple(slice(p * c, min(p * c + c, n)) for p, c, n in sizes)
+            found = outside, tuple(slice(0, s.stop - s.start) for s in outside)
+            self._tails[place] = found
+        return found
 
     def _kept_chunk(self, place: Place) -> npt.NDArray[Any] | None:
         with self._lock:  # so that no chunk is inflated for two threads at once
