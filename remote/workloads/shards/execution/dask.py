@@ -114,6 +114,7 @@ class DaskCrew(Generic[T, R]):
         except CancelledError:
             raise _gone() from None
         except OSError as error:  # of a connection: a task has errors of ours
+            await self._workers()  # it is the scheduler's where that is gone
             raise SchedulerUnusable(
                 f"The connection to the Dask workers is lost: {error}",
                 hint="See whether scheduler and workers still live, and go on with --resume.",
@@ -126,10 +127,7 @@ class DaskCrew(Generic[T, R]):
         """End with an error when nobody is left to do the work."""
         known, alone = 0, 0.0
         while True:
-            try:
-                workers = await asyncio.wait_for(self._workers(), SECONDS_WITHOUT_WORKERS)
-            except (TimeoutError, OSError):
-                raise _gone() from None
+            workers = await self._workers()
             if workers < known:
                 _tell(f"{known - workers} Dask worker(s) left; what they did is done again.")
             known = workers
@@ -139,10 +137,14 @@ class DaskCrew(Generic[T, R]):
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
 
     async def _workers(self) -> int:
+        """How many workers the scheduler has; an error where it is gone."""
         scheduler: Any = self._client.scheduler
         if self._client.status != "running" or scheduler is None:
             raise _gone()
-        return len(await scheduler.ncores())
+        try:
+            return len(await asyncio.wait_for(scheduler.ncores(), SECONDS_WITHOUT_WORKERS))
+        except (TimeoutError, OSError):
+            raise _gone() from None
 
 
 def _tell(text: str) -> None:
