@@ -47,11 +47,23 @@ Place = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of the file that is read at once: `chunks` are (place, begin, end) inside of it."""
+    """A piece of the file that is read at once, with k chunks in it.
+
+    Attributes:
+        places: (k, rank) int64, in the chunk grid.
+        begins, ends: (k,) int64, where in the piece each chunk lies.
+    """
 
     start: int
     size: int
-    chunks: tuple[tuple[Place, int, int], ...]
+    places: npt.NDArray[np.int64]
+    begins: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+
+    def chunks(self) -> Iterator[tuple[Place, int, int]]:
+        """Place, begin and end of each chunk."""
+        places = map(tuple, self.places.tolist())
+        return zip(places, self.begins.tolist(), self.ends.tolist(), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +124,9 @@ class ChunkMap:
             far[0] = False
             after = at + int(np.argmax(far)) if far.any() else len(order)
             start = int(starts[at])
-            inside = zip(
-                map(tuple, places[at:after].tolist()),
-                (starts[at:after] - start).tolist(),
-                (ends[at:after] - start).tolist(),
-                strict=True,
-            )
-            yield Span(start, int(ends[after - 1]) - start, tuple(inside))
+            inside = slice(at, after)
+            begins, stops = starts[inside] - start, ends[inside] - start
+            yield Span(start, int(stops[-1]), places[inside], begins, stops)
             at = after
 
     def check(self, place: Place) -> None:

@@ -14,7 +14,7 @@ import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import deflate
 import h5py
@@ -24,6 +24,9 @@ import numpy.typing as npt
 from remote.workloads.shards.buffers import BufferPool
 from remote.workloads.shards.chunks import MOST_INFLATED, ChunkMap, Place
 from remote.workloads.shards.storage import DataFile, Unreadable, name_of
+
+if TYPE_CHECKING:
+    from remote.workloads.shards.inflate import Inflater
 
 _DEFLATE: Final = h5py.h5z.FILTER_DEFLATE
 _SHUFFLE: Final = h5py.h5z.FILTER_SHUFFLE
@@ -124,15 +127,26 @@ class ChunkReader:
         out = self._room(row_stop - row_start)
         step = self.chunks.chunk[0]
         first, last = row_start // step, max(row_stop - 1, row_start) // step
+        inflater = self._inflater()
         for span in self.chunks.spans(first, last + 1):
             stored = b"" if self._keeps else self.file.pread(span.size, span.start)
-            for place, begin, end in span.chunks:
+            if inflater and inflater.put(span, stored, out, row_start, by_column=self._narrow):
+                continue
+            for place, begin, end in span.chunks():
                 if self._keeps:
                     values = self._kept_chunk(place)
                 else:
                     values = self._decoded(place, memoryview(stored)[begin:end])
                 self._put(place, values, out, row_start)
         return out
+
+    def _inflater(self) -> Inflater | None:
+        """What does a whole span at a time; None where it cannot, or a chunk is in doubt."""
+        if self.codec.filters != (_DEFLATE,) or self.chunks.faults or self._keeps:
+            return None
+        from remote.workloads.shards.inflate import Inflater  # slow to import
+
+        return Inflater.of(self.codec.chunk, self.codec.dtype)
 
     def probe(self) -> None:
         """See `Reader.probe`: the first chunk, and the one that lies last in the file."""
@@ -142,11 +156,17 @@ class ChunkReader:
 
     def _room(self, rows: int) -> npt.NDArray[Any]:
         tail = self.shape[1:]
-        if tail and math.prod(self.chunks.chunk[1:]) <= _COLUMN_VALUES:
+        if self._narrow:
             return np.moveaxis(self._blocks.empty((*tail, rows), self.codec.dtype), -1, 0)
         if tail:
             return self._blocks.empty((rows, *tail), self.codec.dtype)
         return np.empty(rows, self.codec.dtype)
+
+    @property
+    def _narrow(self) -> bool:
+        """True where rows of a block are its dense axis."""
+        values = math.prod(self.chunks.chunk[1:])
+        return len(self.shape) > 1 and values <= _COLUMN_VALUES
 
     @property
     def _keeps(self) -> bool:

@@ -214,11 +214,15 @@ def _column(field: pa.Field, rows: CleanRows) -> pa.Array:
     if pa.types.is_dictionary(field.type):
         return _names(values)
     if isinstance(values, pa.Array):
-        return values.cast(field.type)
+        return _as(values, field.type)
     if values.dtype.kind == "S":
-        return pa.array(values.tolist(), pa.binary()).cast(field.type)
+        return _as(pa.array(values.tolist(), pa.binary()), field.type)
     # In a nullable column of numbers NaN says that the value is unknown.
-    return pa.array(values, from_pandas=field.nullable).cast(field.type)
+    return _as(pa.array(values, from_pandas=field.nullable), field.type)
+
+
+def _as(values: pa.Array, wanted: pa.DataType) -> pa.Array:
+    return values if values.type.equals(wanted) else values.cast(wanted)
 
 
 def _names(values: npt.NDArray[np.generic] | pa.Array) -> pa.Array:

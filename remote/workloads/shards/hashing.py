@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-# Little enough to stay in the nearest caches from reading to hashing.
-_BLOCK_BYTES = 1 << 18
+# Much at a time: after each read and each update the interpreter's lock is asked for.
+_BLOCK_BYTES = 1 << 22
 
 
 class _Abandoned(Exception):

@@ -62,14 +62,13 @@ def test_chunks_that_lie_together_are_read_together(
     first, stop = rows
     found = list(chunks.spans(first, stop))
     wanted = {(i, j, k) for i in range(first, stop) for j in range(2) for k in range(2)}
-    places = [place for span in found for place, _, _ in span.chunks]
+    places = [place for span in found for place, _, _ in span.chunks()]
     assert sorted(places) == sorted(wanted)
     for span in found:
-        *before, last = span.chunks
-        assert all(begin <= 1 << 20 for _, begin, _ in span.chunks)
-        assert (span.chunks[0][1], last[2]) == (0, span.size)
-        assert all(b[1] - a[2] <= 4096 for a, b in zip(before, span.chunks[1:], strict=True))
-        for corner, begin, end in span.chunks:
+        assert all(span.begins <= 1 << 20)
+        assert (span.begins[0], span.ends[-1]) == (0, span.size)
+        assert all(span.begins[1:] - span.ends[:-1] <= 4096)
+        for corner, begin, end in span.chunks():
             assert span.start + begin == chunks.offsets[corner]
             assert end - begin == chunks.sizes[corner]
 
