@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import subprocess
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from distributed import Client
 
 from remote.errors import SchedulerUnusable, WorkersRefused
 from remote.workloads.shards import BuildResult, BuildSettings, build_shards
@@ -209,6 +211,9 @@ def test_tls_that_nothing_is_known_of_is_one_error(tmp_path: Path, inputs: list[
     with pytest.raises(SchedulerUnusable, match="No Dask scheduler answers") as caught:
         build(tmp_path / "out", inputs, scheduler="tls://127.0.0.1:1")
     assert "--tls-ca-file" in caught.value.hint
+    gc.collect()  # clients of earlier builds
+    clients = [x for x in gc.get_objects() if issubclass(type(x), Client)]
+    assert {client.status for client in clients} <= {"closed"}
 
 
 def test_dask_here_goes_on_without_a_killed_worker(

@@ -294,10 +294,26 @@ def _tried(step: Callable[[], R]) -> R:
         ) from error
 
 
+class _Closing(Client):
+    """A client that is closed where it cannot begin.
+
+    Else it is closed whenever its memory is collected; where that is while another one begins,
+    the two wait for one lock for ever.
+    """
+
+    def start(self, **options: Any) -> Any:
+        """See `Client.start`."""
+        try:
+            return super().start(**options)
+        except BaseException:
+            self.close()
+            raise
+
+
 @contextmanager
 def _connected(address: str, security: Security | None) -> Iterator[Client]:
     try:
-        client = Client(
+        client = _Closing(
             address,
             timeout=SECONDS_TO_CONNECT,
             security=security,
