@@ -89,6 +89,7 @@ def test_a_script_without_a_guard_is_run_once(
     """Python runs it again in each process that it spawns itself."""
     script = tmp_path / "script.py"
     options = f"output_root={str(tmp_path / 'out')!r}, use_dask={dask}, num_workers=2"
+    options += ", min_memory_gb=0.1, min_disk_gb=0.1"
     script.write_text(
         "from remote.workloads.shards import build_shards\n"
         "print('here')\n"
@@ -96,6 +97,7 @@ def test_a_script_without_a_guard_is_run_once(
     )
     done = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
     assert done.stdout.splitlines().count("here") == 1
+    assert (tmp_path / "out" / "dataset_manifest.json").exists()
     assert "Traceback" not in done.stderr
 
 

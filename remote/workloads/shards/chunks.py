@@ -117,17 +117,16 @@ class ChunkMap:
         ends = starts + self.sizes[first:stop].ravel()[order]
         places = np.argwhere(np.ones_like(self.offsets[first:stop], bool))[order]
         places[:, 0] += first
+        gaps = np.flatnonzero(starts[1:] - ends[:-1] > _GAP_BYTES) + 1
         at = 0
-        while at < len(order):
-            far = starts[at:] > starts[at] + _SPAN_BYTES
-            far[1:] |= starts[at + 1 :] - ends[at:-1] > _GAP_BYTES
-            far[0] = False
-            after = at + int(np.argmax(far)) if far.any() else len(order)
-            start = int(starts[at])
-            inside = slice(at, after)
-            begins, stops = starts[inside] - start, ends[inside] - start
-            yield Span(start, int(stops[-1]), places[inside], begins, stops)
-            at = after
+        for bound in [*gaps.tolist(), len(order)]:
+            while at < bound:
+                start = int(starts[at])
+                near = int(np.searchsorted(starts[at:bound], start + _SPAN_BYTES, side="right"))
+                inside = slice(at, at + near)
+                begins, stops = starts[inside] - start, ends[inside] - start
+                yield Span(start, int(stops[-1]), places[inside], begins, stops)
+                at += near
 
     def check(self, place: Place) -> None:
         """See whether a chunk can be believed.

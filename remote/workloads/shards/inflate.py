@@ -105,8 +105,6 @@ def put_chunks(  # noqa: C901  (compiled: calls would have to be compiled, too)
         direct = direct and low == row and high == row + step
         target = out.ctypes.data + place * out.itemsize if direct else room.ctypes.data
         source = stored.ctypes.data + begin
-        if size > MOST_INFLATED * count:
-            return chunk
         if _inflate(function, decompressor, source, count, target, size, made.ctypes.data):
             return chunk
         if made[0] != size:
@@ -211,12 +209,15 @@ class Inflater:
         Returns:
             False where a chunk is not as it should be; then some of `out` may hold anything.
         """
-        if not hasattr(_own, "decompressor"):
-            _own.decompressor = _Decompressor(self.library)
         size = math.prod(self.chunk) * self.dtype.itemsize
+        # Before there is memory for it: the size of a chunk may be a damaged number.
+        if size > MOST_INFLATED * int((span.ends - span.begins).min()):
+            return False
         if getattr(_own, "room", np.zeros(0, np.uint8)).nbytes < size:
             _own.room = np.empty(size, np.uint8)
         room = _own.room[:size]
+        if not hasattr(_own, "decompressor"):
+            _own.decompressor = _Decompressor(self.library)
         done = _putter(self.dtype)(
             ctypes.cast(getattr(self.library, _INFLATE), ctypes.c_void_p).value,
             _own.decompressor.address,

@@ -73,6 +73,13 @@ def test_chunks_that_lie_together_are_read_together(
             assert end - begin == chunks.sizes[corner]
 
 
+def test_very_many_chunks_far_apart_take_no_long_time() -> None:
+    """As many steps as chunks, where looking at all of the rest at each would take an hour."""
+    starts = (np.arange(300_000) * 10_000).reshape(-1, 1, 1)
+    chunks = ChunkMap((1, 1, 1), starts, np.full_like(starts, 8), False)
+    assert sum(len(span.begins) for span in chunks.spans(0, 300_000)) == 300_000
+
+
 @pytest.mark.parametrize(("written", "rows"), [(0, (0, 19)), (8, (8, 19)), (16, (16, 19))])
 def test_what_was_never_written_is_named(
     written: int, rows: tuple[int, int], tmp_path: Path

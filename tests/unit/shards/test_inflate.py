@@ -103,6 +103,15 @@ def test_a_chunk_that_is_not_as_it_should_be(harm: str) -> None:
     assert (memory[10:] == -1).all()
 
 
+def test_no_memory_is_taken_for_what_cannot_be() -> None:
+    """A chunk of 8 TB, by a damaged shape."""
+    inflater = Inflater.of((1 << 20, 1 << 10, 1 << 10), np.dtype("f8"))
+    assert inflater is not None
+    bounds = np.array([0]), np.array([len(WHOLE)])
+    span = Span(0, len(WHOLE), np.array([[0, 0, 0]]), *bounds)
+    assert not inflater.put(span, WHOLE, np.zeros((10, 2, 3)), 0, by_column=False)
+
+
 def test_a_damaged_chunk_is_told_as_before(tmp_path: Path) -> None:
     path = stored(tmp_path / "x.h5", "f8", (20, 1, 4))
     with h5py.File(path) as file:

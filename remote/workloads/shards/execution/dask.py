@@ -14,7 +14,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import astuple
 from itertools import count
 from pathlib import Path
@@ -237,11 +237,11 @@ def _local(workers: int, processes: bool) -> Iterator[Client]:
     """Workers of this machine, on the loopback, that leave no file behind."""
     preload = {"distributed.worker.preload": [undisturbed.__name__]} if processes else {}
     with (
-        _main_run_once(),
+        _main_run_once() if processes else nullcontext(),
         tempfile.TemporaryDirectory(prefix="workhorse-dask-") as folder,
         dask.config.set({**_LOCAL, **preload, "temporary-directory": folder}),
         _tried(lambda: _cluster(workers, processes, folder)) as cluster,
-        Client(cluster, direct_to_workers=True, set_as_default=False) as client,
+        _Closing(cluster, direct_to_workers=True, set_as_default=False) as client,
     ):
         yield client
 
