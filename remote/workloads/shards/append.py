@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from remote.workloads.durable import Digest, HashingFile, closed_on_error, publish
+from remote.workloads.durable import (
+    Digest,
+    HashingFile,
+    closed_on_error,
+    publish,
+    writing_errors,
+)
 from remote.workloads.shards.encode import EncodedGroup
 from remote.workloads.shards.footer import MAGIC, MAX_ROW_GROUPS, Footer, placed
 
@@ -146,6 +152,12 @@ class ShardFile:
     def close(self) -> None:
         """Leave the shard unfinished."""
         self._file.close()
+
+    def discard(self) -> None:
+        """Remove the shard: nothing came into it."""
+        self._file.close()
+        with writing_errors(self.path):
+            partial_path(self.path).unlink(missing_ok=True)
 
     def _record(self, metadata: bytes, rows: int) -> None:
         self._groups.append(metadata)

@@ -146,6 +146,13 @@ def _check_neighbours(parts: Sequence[CleanRows]) -> None:
         raise ValueError(f"rows from {parts[0].row_start} on reach over a row group's bound")
 
 
+def taken(values: npt.NDArray[Any] | pa.Array, rows: npt.NDArray[np.int64]) -> Any:
+    """Some of the values of a column, in order; `rows` counts within it."""
+    if len(rows) == len(values):
+        return values
+    return values[rows] if isinstance(values, np.ndarray) else values.take(pa.array(rows))
+
+
 def _joined(values: Sequence[npt.NDArray[np.generic] | pa.Array]) -> Any:
     """One array of several; dictionaries of names are unified."""
     if isinstance(values[0], np.ndarray):

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from remote.workloads.shards import kernels
 from remote.workloads.shards.bins import bin_counter
-from remote.workloads.shards.blocks import CleanRows, RawRows
+from remote.workloads.shards.blocks import CleanRows, RawRows, taken
 from remote.workloads.shards.counts import HISTOGRAMS, MAX_EXAMPLES, REASONS, REMOVED, empty
 from remote.workloads.shards.settings import Preprocessing
 
@@ -54,7 +54,7 @@ def clean(raw: RawRows, rules: Preprocessing) -> CleanRows:
     )
     survivors = np.flatnonzero(room["fate"] == kernels.KEPT)
     columns = {
-        **{name: _taken(values, survivors) for name, values in raw.columns.items()},
+        **{name: taken(values, survivors) for name, values in raw.columns.items()},
         "precursor_mz": precursor[survivors],
         "base_peak_intensity": room["base_peaks"][:kept].astype(np.float32),
         "tic": room["tics"][:kept].copy(),
@@ -74,12 +74,6 @@ def clean(raw: RawRows, rules: Preprocessing) -> CleanRows:
         stats=stats,
         fingerprints=room["hashes"][:kept].copy(),
     )
-
-
-def _taken(values: Array | pa.Array, survivors: npt.NDArray[np.int64]) -> Any:
-    if len(survivors) == len(values):
-        return values
-    return values[survivors] if isinstance(values, np.ndarray) else values.take(pa.array(survivors))
 
 
 def _stats(

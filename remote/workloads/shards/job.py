@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from remote.workloads.durable import (
@@ -24,23 +25,28 @@ from remote.workloads.shards.execution.crew import crew
 from remote.workloads.shards.hashing import hashing
 from remote.workloads.shards.journal import GroupLine
 from remote.workloads.shards.key import config_record, run_key
+from remote.workloads.shards.leakage import SplitsFound, find_shared
+from remote.workloads.shards.links import linked
 from remote.workloads.shards.manifest import (
     DATASET_MANIFEST,
     QUALITY_REPORT,
     Identity,
     ShardNames,
+    manifest_path,
     read_manifest,
 )
 from remote.workloads.shards.meter import Meter, Watch
 from remote.workloads.shards.pipeline import Work, remaining, stops
-from remote.workloads.shards.plan import Task, plan
+from remote.workloads.shards.plan import Task
 from remote.workloads.shards.repeats import count_repeats
 from remote.workloads.shards.report import lsh_neighbours, quality_report
 from remote.workloads.shards.request import Request
-from remote.workloads.shards.result import BuildResult, known_result
+from remote.workloads.shards.result import BuildResult, known_result, spectra_by_split
+from remote.workloads.shards.sampling import chosen
 from remote.workloads.shards.schema import Layout, common_lsh
 from remote.workloads.shards.settings import preprocessing_record
 from remote.workloads.shards.source import Source
+from remote.workloads.shards.splits import Dealer, check_keys
 from remote.workloads.shards.tasks import in_order
 from remote.workloads.shards.totals import checked, tally
 from remote.workloads.shards.workspace import (
@@ -49,7 +55,7 @@ from remote.workloads.shards.workspace import (
     Workspace,
     begin,
 )
-from remote.workloads.shards.writer import OrderedWriter, Output, Position
+from remote.workloads.shards.writer import OrderedWriter, Output
 
 log = logging.getLogger("workhorse.shards")
 
@@ -69,6 +75,7 @@ class Job:
     layout: Layout
     encoder: Encoder
     tasks: tuple[Task, ...]
+    dealer: Dealer
     config: Mapping[str, Any]
     workspace: Workspace
 
@@ -91,15 +98,19 @@ class Job:
             request.limit,
             request.skip_damaged,
         )
-        tasks = plan(sources, request.settings.max_spectra, task_rows=request.execution.batch_size)
+        tasks = chosen(sources, request.settings, request.execution.batch_size)
+        asked, seed = request.settings.splits, request.settings.random_seed
+        check_keys(asked, sources)
+        dealer = Dealer.of(asked, request.split, seed, linked(sources, tasks, asked.by))
         workspace = Workspace(request.output_root, request.run_id)
-        return cls(request, sources, watch, layout, encoder, tasks, config, workspace)
+        return cls(request, sources, watch, layout, encoder, tasks, dealer, config, workspace)
 
     @property
     def work(self) -> Work:
         """What is done with each task."""
         rules = self.request.settings.preprocessing
-        return Work(self.sources, stops(self.tasks), partial(clean, rules=rules), self.encoder)
+        cleaner = partial(clean, rules=rules)
+        return Work(self.sources, stops(self.tasks), cleaner, self.dealer, self.encoder)
 
     def run(self, began: float) -> BuildResult:
         """Do the work."""
@@ -137,7 +148,7 @@ class Job:
             hashes = [digest.result() for digest in digests]
             for source in self.sources:
                 source.check_size()
-        return self._conclude(counts, repeats.again, hashes, began, resumed, writer.position())
+        return self._conclude(writer, counts, repeats.again, hashes, began, resumed)
 
     def _key(self) -> dict[str, Any]:
         inputs = [(source.path.name, source.path) for source in self.sources]
@@ -146,10 +157,12 @@ class Job:
     def _output(self) -> Output:
         request = self.request
         return Output(
-            names=ShardNames(request.output_root, request.split, request.run_id),
+            names=tuple(
+                ShardNames(request.output_root, split, request.run_id)
+                for split in self.dealer.splits
+            ),
             identity=Identity(
                 dataset=request.settings.dataset_name,
-                split=request.split,
                 run_id=request.run_id,
                 config_digest=f"sha256:{canonical_digest(self.config)}",
                 created_at=request.created_at,
@@ -168,24 +181,28 @@ class Job:
         inputs = [source.path for source in self.sources]
         execution = self.request.execution
         with crew(execution, work, work.describe, inputs) as workers, writer.saved():
-            for group in work.groups(in_order(workers.submit, left, workers.ahead)):
-                writer.append(group)
-                meter.add(group.stats, writer.shards_begun)
+            for parts in work.groups(in_order(workers.submit, left, workers.ahead)):
+                writer.append(parts)
+                meter.add(parts[0].stats, writer.shards_begun)
 
     def _conclude(
         self,
+        writer: OrderedWriter,
         counts: Mapping[str, Any],
         duplicates: int,
         hashes: Sequence[str],
         began: float,
         resumed: int,
-        position: Position,
     ) -> BuildResult:
         """Write report and dataset manifest, and remove what only a resume needs."""
-        root = self.request.output_root
-        names = self._output().names
-        shards = [read_manifest(names.manifest(index)) for index in range(position.shards)]
-        paths = tuple(names.shard(index) for index in range(position.shards))
+        root, written = self.request.output_root, writer.written
+        by_split = {
+            names.split: [names.shard(one.shard) for one in series.closed]
+            for names, series in zip(self._output().names, written.series, strict=True)
+        }
+        paths = tuple(path for split in by_split.values() for path in split)
+        shards = [read_manifest(manifest_path(path)) for path in paths]
+        splits = self._splits(by_split, counts["written"])
         rules = preprocessing_record(self.request.settings, self.request.mz_precision)
         damaged = records(counts["damaged_ranges"], self._output().identity.inputs)
         quality = quality_report(
@@ -195,6 +212,8 @@ class Job:
             lsh_neighbours=lsh_neighbours(paths, counts["written"], self.workspace.folder),
             max_shard_size_bytes=self.request.limit,
             preprocessing=rules,
+            splits=splits.record() if splits else None,
+            split_checks=splits.checks() if splits else (),
         )
         write_atomic(root / QUALITY_REPORT, json_bytes(quality))
         manifest = dataset_manifest(
@@ -209,11 +228,11 @@ class Job:
             damaged,
         )
         write_atomic(root / DATASET_MANIFEST, json_bytes(manifest))
-        self.workspace.summarise(position, COMPLETE, self._key())
+        self.workspace.summarise(writer.position(), COMPLETE, self._key())
         self.workspace.clear()
         if damaged:
             notice(summary(counting.damaged(counts), damaged))
-        log.info("%s: %d spectra in %d shards", names.run_id, counts["written"], len(paths))
+        log.info("%s: %d spectra in %d shards", root, counts["written"], len(paths))
         return BuildResult(
             manifest=root / DATASET_MANIFEST,
             shards=paths,
@@ -225,7 +244,14 @@ class Job:
             seconds=time.monotonic() - began,
             resumed_rows=resumed,
             damaged_ranges=tuple(damaged),
+            splits=spectra_by_split(manifest),
         )
+
+    def _splits(self, shards: Mapping[str, Sequence[Path]], rows: int) -> SplitsFound | None:
+        asked, seed = self.request.settings.splits, self.request.settings.random_seed
+        if not asked.by:
+            return None
+        return find_shared(shards, asked, seed, rows, self.workspace.folder)
 
 
 def _dropped(lines: Sequence[GroupLine]) -> Mapping[str, int]:

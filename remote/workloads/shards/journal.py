@@ -5,7 +5,7 @@ line cut short; it and everything after the first bad line is not believed. Line
 and no worker counts.
 
     {"kind": "begin", "key": ...}     what is run; the first line
-    {"kind": "group", ...}            a row group, after its bytes
+    {"kind": "group", ...}            the source rows of a row group, after its bytes
     {"kind": "close", ...}            a shard, after its manifest
 """
 
@@ -30,26 +30,20 @@ from remote.workloads.durable import (
 
 
 @dataclass(frozen=True, slots=True)
-class GroupLine:
-    """A row group that was appended.
+class PartLine:
+    """What one split's shard holds of the source rows of a row group.
 
     Attributes:
-        shard: the index of its shard.
-        input_index, row_start, row_stop: the source rows it covers.
-        rows: spectra written; 0 where all were dropped, and then nothing was appended.
+        shard: the index of the shard among those of its split.
+        rows: spectra written; 0 where there is none, and then nothing was appended.
         offset, size: where its column chunks lie in the shard.
         prefix_sha256: digest of the shard up to its end.
         metadata: its encoded Parquet metadata.
         first_id, last_id: the sample ids at its ends, empty without rows.
         precursor_mz: least and greatest.
-        stats: what cleaning counted.
-        fingerprints_crc: CRC-32 of the group's part of the fingerprints file.
     """
 
     shard: int
-    input_index: int
-    row_start: int
-    row_stop: int
     rows: int
     offset: int
     size: int
@@ -58,19 +52,42 @@ class GroupLine:
     first_id: str
     last_id: str
     precursor_mz: tuple[float, float] | None
-    stats: Mapping[str, Any]
-    fingerprints_crc: int
 
     @property
     def end(self) -> int:
-        """The shard's size after this group."""
+        """The shard's size after this part."""
         return self.offset + self.size
 
 
 @dataclass(frozen=True, slots=True)
-class CloseLine:
-    """A shard that has its final name and its manifest."""
+class GroupLine:
+    """The source rows of a row group, and what became of them.
 
+    Attributes:
+        input_index, row_start, row_stop: the source rows.
+        stats: what cleaning counted in them.
+        fingerprints_crc: CRC-32 of the group's part of the fingerprints file.
+        parts: one for each split of the build, in order.
+    """
+
+    input_index: int
+    row_start: int
+    row_stop: int
+    stats: Mapping[str, Any]
+    fingerprints_crc: int
+    parts: tuple[PartLine, ...]
+
+    @property
+    def rows(self) -> int:
+        """Spectra written, in all splits."""
+        return sum(part.rows for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLine:
+    """A shard that has its final name and its manifest; `split` counts as `parts` do."""
+
+    split: int
     shard: int
     size: int
     sha256: str
@@ -134,10 +151,11 @@ class Journal:
 
     def append(self, line: Line) -> None:
         """Add one line, not yet synced."""
-        record: dict[str, Any] = {one.name: getattr(line, one.name) for one in fields(line)}
+        kind = "group" if isinstance(line, GroupLine) else "close"
+        record = {one.name: getattr(line, one.name) for one in fields(line)}
         if isinstance(line, GroupLine):
-            record["metadata"] = base64.b64encode(line.metadata).decode()
-        self._put({"kind": "group" if isinstance(line, GroupLine) else "close", **record})
+            record["parts"] = [_part_record(part) for part in line.parts]
+        self._put({"kind": kind, **record})
 
     def sync(self) -> None:
         """Return when every line is on disk."""
@@ -181,11 +199,23 @@ def _believed(line: bytes) -> dict[str, Any] | None:
     return record
 
 
+def _part_record(part: PartLine) -> dict[str, Any]:
+    record = {one.name: getattr(part, one.name) for one in fields(part)}
+    return {**record, "metadata": base64.b64encode(part.metadata).decode()}
+
+
 def _line(record: Mapping[str, Any]) -> Line:
     values = {name: value for name, value in record.items() if name != "kind"}
     if record["kind"] == "close":
         return CloseLine(**values)
-    values["metadata"] = base64.b64decode(values["metadata"])
-    if values["precursor_mz"] is not None:
-        values["precursor_mz"] = tuple(values["precursor_mz"])
+    values["parts"] = tuple(map(_part, values["parts"]))
     return GroupLine(**values)
+
+
+def _part(record: Mapping[str, Any]) -> PartLine:
+    low_high = record["precursor_mz"]
+    known = {
+        "metadata": base64.b64decode(record["metadata"]),
+        "precursor_mz": None if low_high is None else tuple(low_high),
+    }
+    return PartLine(**{**record, **known})

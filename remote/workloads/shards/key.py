@@ -49,6 +49,8 @@ def config_record(
         "split": split,
         "max_shard_size_bytes": limit,
         "max_spectra": settings.max_spectra,
+        "sample": settings.sample,
+        "splits": asdict(settings.splits),
         "mz_precision": mz_precision,
         "preprocessing": asdict(settings.preprocessing),
         "quality": asdict(settings.quality),

@@ -19,28 +19,46 @@ import pyarrow.parquet as pq
 from remote.errors import IntegrityFailure
 from remote.workloads.durable import Digest
 from remote.workloads.shards.encode import id_lines
-from remote.workloads.shards.journal import GroupLine
+from remote.workloads.shards.journal import GroupLine, PartLine
 from remote.workloads.shards.settings import SCHEMA_VERSION
 
 DATASET_MANIFEST = "dataset_manifest.json"
 QUALITY_REPORT = "quality_report.json"
 
 
+def manifest_path(shard: Path) -> Path:
+    """The path of a shard's manifest."""
+    return shard.with_suffix(".manifest.json")
+
+
 @dataclass(frozen=True, slots=True)
 class ShardNames:
-    """Where the shards of a run lie, and what they are called."""
+    """Where the shards of one split of a run lie, and what they are called."""
 
     root: Path
     split: str
     run_id: str
 
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self.root / self.split
+
     def shard(self, index: int) -> Path:
         """The final path of a shard."""
-        return self.root / self.split / f"shard_{self.run_id}_{index:05d}.parquet"
+        return self.folder / f"shard_{self.run_id}_{index:05d}.parquet"
 
     def manifest(self, index: int) -> Path:
         """The path of its manifest."""
-        return self.shard(index).with_suffix(".manifest.json")
+        return manifest_path(self.shard(index))
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What a shard holds of a row group, and the group that it is of."""
+
+    group: GroupLine
+    part: PartLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +66,6 @@ class Identity:
     """What all manifests of a run share."""
 
     dataset: str
-    split: str
     run_id: str
     config_digest: str
     created_at: datetime
@@ -57,9 +74,9 @@ class Identity:
 
 def shard_manifest(
     identity: Identity,
-    path: Path,
+    names: ShardNames,
     index: int,
-    lines: Sequence[GroupLine],
+    held: Sequence[Appended],
     sha256: str,
     ids_sha256: str | None,
     dropped: Mapping[str, int],
@@ -69,12 +86,13 @@ def shard_manifest(
     Args:
         sha256, ids_sha256: of the file, and of its sample ids; None to read the ids back.
     """
-    written = [line for line in lines if line.rows]
-    precursors = [line.precursor_mz for line in written if line.precursor_mz]
-    rows = sum(line.rows for line in written)
+    path = names.shard(index)
+    written = [one.part for one in held if one.part.rows]
+    precursors = [part.precursor_mz for part in written if part.precursor_mz]
+    rows = sum(part.rows for part in written)
     return {
         "dataset": identity.dataset,
-        "split": identity.split,
+        "split": names.split,
         "shard_index": index,
         "file": path.name,
         "num_samples": rows,
@@ -83,7 +101,7 @@ def shard_manifest(
         "file_size_bytes": path.stat().st_size,
         "first_sample_id": written[0].first_id,
         "last_sample_id": written[-1].last_id,
-        "source_ranges": source_ranges(lines, identity.inputs),
+        "source_ranges": source_ranges((one.group for one in held), identity.inputs),
         "dropped": dict(dropped),
         "row_groups": [{"offset": x.offset, "bytes": x.size, "rows": x.rows} for x in written],
         "min_precursor_mz": min(low for low, _ in precursors),
@@ -94,16 +112,16 @@ def shard_manifest(
     }
 
 
-def source_ranges(lines: Iterable[GroupLine], inputs: Sequence[str]) -> list[dict[str, Any]]:
+def source_ranges(groups: Iterable[GroupLine], inputs: Sequence[str]) -> list[dict[str, Any]]:
     """The source rows that the row groups cover, dropped rows included, joined where they touch."""
     ranges: list[dict[str, Any]] = []
-    for line in lines:
-        name = inputs[line.input_index]
+    for group in groups:
+        name = inputs[group.input_index]
         last = ranges[-1] if ranges else None
-        if last and last["input"] == name and last["row_stop"] == line.row_start:
-            last["row_stop"] = line.row_stop
+        if last and last["input"] == name and last["row_stop"] == group.row_start:
+            last["row_stop"] = group.row_stop
         else:
-            entry = {"input": name, "row_start": line.row_start, "row_stop": line.row_stop}
+            entry = {"input": name, "row_start": group.row_start, "row_stop": group.row_stop}
             ranges.append(entry)
     return ranges
 

@@ -17,6 +17,7 @@ import numpy as np
 from remote.errors import MemoryTooSmall
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS
 from remote.workloads.shards.plan import Task
+from remote.workloads.shards.repeats import AT_ONCE, BYTES_PER_VALUE
 from remote.workloads.shards.settings import Execution
 
 MB = 1_000_000
@@ -50,11 +51,14 @@ class Blocks:
         raw: bytes of its rows as stored.
         group: bytes of a row group that is cleaned and encoded.
         result: bytes that come of it.
+        counting: bytes that counting repeats takes at the end, when the workers' memory has not
+            been given back.
     """
 
     raw: int
     group: int
     result: int
+    counting: int = 0
 
     @classmethod
     def of(cls, sources: Sequence[Stored], tasks: Sequence[Task], bytes_per_row: float) -> Blocks:
@@ -69,7 +73,8 @@ class Blocks:
             default=0,
         )  # fmt: skip
         places = ROW_GROUP_ROWS * max((source.width for source in sources), default=0)
-        return cls(raw, places * _GROUP_BYTES_PER_PLACE, int(rows * bytes_per_row))
+        counting = min(sum(map(len, tasks)), AT_ONCE) * BYTES_PER_VALUE
+        return cls(raw, places * _GROUP_BYTES_PER_PLACE, int(rows * bytes_per_row), counting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ def peak_bytes(execution: Execution, blocks: Blocks) -> int:
     if execution.processes:
         task += _DASK_CHILD if execution.dask else _CHILD
     parent = _PARENT + (_DASK if execution.dask else 0)
-    return parent + workers * task + execution.read_ahead * blocks.result
+    return parent + workers * task + execution.read_ahead * blocks.result + blocks.counting
 
 
 def default_limit(execution: Execution, available: int) -> int:

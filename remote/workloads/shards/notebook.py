@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from remote.errors import IntegrityFailure, ResultsUnusable
-from remote.workloads.shards.settings import BuildSettings, read_settings
+from remote.workloads.shards.settings import SPLITS, BuildSettings, read_settings
 
 
 def settings_from(config: str | PathLike[str] = "", **changes: Any) -> BuildSettings:
@@ -108,7 +108,7 @@ def _columns(table: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _shards(root: Path) -> Iterator[Path]:
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         yield from sorted((root / split).glob("shard_*.parquet"))
 
 

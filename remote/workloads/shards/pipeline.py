@@ -16,7 +16,8 @@ from remote.workloads.shards.plan import Task
 from remote.workloads.shards.skipping import without_damaged
 from remote.workloads.shards.source import Source
 
-Part = EncodedGroup | CleanRows
+# A row group, in a part for each split; or rows of one that other tasks have more of.
+Part = tuple[EncodedGroup, ...] | CleanRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class Work:
         sources: the inputs, by index.
         stops: by input, the row after the last one of the build.
         clean: raw to clean rows.
-        encode: clean rows of one whole group to its bytes.
+        deal: clean rows of one whole group to a part for each split.
+        encode: such a part to its bytes.
     """
 
     sources: Sequence[Source]
     stops: Mapping[int, int]
     clean: Callable[[RawRows], CleanRows]
+    deal: Callable[[CleanRows], tuple[CleanRows, ...]]
     encode: Callable[[CleanRows], EncodedGroup]
 
     def __call__(self, task: Task) -> Sequence[Part]:
@@ -42,8 +45,12 @@ class Work:
         for piece in cut(raw):
             rows = without_damaged(piece, self.clean)
             whole = (rows.row_start, rows.row_stop) == self.group(rows.input_index, rows.row_start)
-            parts.append(self.encode(rows) if whole else rows)
+            parts.append(self.encoded(rows) if whole else rows)
         return parts
+
+    def encoded(self, rows: CleanRows) -> tuple[EncodedGroup, ...]:
+        """A whole group, in a part for each split."""
+        return tuple(map(self.encode, self.deal(rows)))
 
     def close(self) -> None:
         """Close the inputs, where they were opened for this work alone."""
@@ -60,17 +67,17 @@ class Work:
         start = row - row % ROW_GROUP_ROWS
         return start, min(start + ROW_GROUP_ROWS, self.stops[input_index])
 
-    def groups(self, results: Iterable[Sequence[Part]]) -> Iterator[EncodedGroup]:
+    def groups(self, results: Iterable[Sequence[Part]]) -> Iterator[tuple[EncodedGroup, ...]]:
         """Encoded row groups in source order, from the results of consecutive tasks."""
         pending: list[CleanRows] = []
         for part in (part for result in results for part in result):
-            if isinstance(part, EncodedGroup):
+            if not isinstance(part, CleanRows):
                 yield part
                 continue
             pending.append(part)
             _, stop = self.group(part.input_index, part.row_start)
             if part.row_stop == stop:
-                yield self.encode(join(pending))
+                yield self.encoded(join(pending))
                 pending = []
 
 

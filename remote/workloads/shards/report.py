@@ -79,6 +79,8 @@ def quality_report(
     lsh_neighbours: int | None,
     max_shard_size_bytes: int,
     preprocessing: Mapping[str, Any],
+    splits: Mapping[str, Any] | None = None,
+    split_checks: Sequence[Check] = (),
     limits: Limits = LIMITS,
 ) -> dict[str, Any]:
     """The report of a finished build, JSON-serialisable, the same for equal shards.
@@ -90,12 +92,16 @@ def quality_report(
         lsh_neighbours: see `lsh_neighbours`; None where the inputs have no lsh.
         max_shard_size_bytes: the limit that the shards were closed by.
         preprocessing: the rules as recorded, `mz_precision` included.
+        splits, split_checks: how spectra were dealt out to splits, and what is to be said of it.
         limits: what counts as too much.
     """
     stages = {
         "canonicalisation": _canonicalisation(counts, limits),
         "shard_construction": _construction(counts, shards, max_shard_size_bytes),
-        "training_readiness": _readiness(counts, duplicates, preprocessing, limits),
+        "training_readiness": [
+            *_readiness(counts, duplicates, preprocessing, limits),
+            *split_checks,
+        ],
     }
     checks = [check for stage in stages.values() for check in stage]
     read, written = counts["read"], counts["written"]
@@ -126,6 +132,7 @@ def quality_report(
             for name, numbers in sorted(counts["histograms"].items())
         },
         "source_files": _files(counts["files"]),
+        **({"splits": dict(splits)} if splits else {}),
         "limits": asdict(limits),
         "preprocessing": dict(preprocessing),
         "recommendations": [check.advice for check in checks if check.advice],

@@ -16,6 +16,7 @@ from remote.workloads.shards.context import default_run_id
 from remote.workloads.shards.plan import TASK_ROWS
 from remote.workloads.shards.settings import (
     MODES,
+    SPLITS,
     BuildSettings,
     DaskOptions,
     Execution,
@@ -134,6 +135,7 @@ def make_request(
             "Quality ranking is not there yet.",
             hint="Set quality/enable_ranking to false, or give --disable-quality-ranking.",
         )
+    _check_choice(settings, o)
     return Request(
         inputs=_paths(inputs, settings),
         output_root=Path(root),
@@ -155,6 +157,28 @@ def make_request(
         clock=clock,
         created_at=now,
     )
+
+
+def _check_choice(settings: BuildSettings, o: Options) -> None:
+    """Which spectra, and into which splits."""
+    by, fractions = settings.splits.by, settings.splits.fractions
+    if settings.sample == "random" and settings.max_spectra is None:
+        raise UsageError(
+            "A random sample needs its size.", hint="Say how many spectra: --max-spectra N."
+        )
+    if by and "split" in o and o["split"] != "train":
+        raise UsageError(
+            f"The spectra are to be split by {', '.join(by)}, and all to be {o['split']}.",
+            hint="Give --split or --split-by, not both.",
+        )
+    if len(set(by)) < len(by):
+        raise UsageError(f"A key is given twice: --split-by {','.join(by)}.")
+    if len(fractions) != len(SPLITS) or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
+        raise UsageError(
+            f"The fractions of train, val and test are {', '.join(map(str, fractions))}: "
+            "they must be three numbers from 0 to 1 that add up to 1.",
+            hint="For example: --split-fractions 0.9,0.05,0.05.",
+        )
 
 
 def _execution(mode: Mode, o: Options) -> Execution:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class BuildResult:
         seconds: how long this call took.
         resumed_rows: source rows that an earlier attempt had done.
         damaged_ranges: rows left out because they cannot be read, as in the dataset manifest.
+        splits: spectra by split.
     """
 
     manifest: Path
@@ -40,6 +41,7 @@ class BuildResult:
     seconds: float
     resumed_rows: int = 0
     damaged_ranges: tuple[Mapping[str, Any], ...] = ()
+    splits: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def spectra_per_second(self) -> float:
@@ -64,6 +66,9 @@ class BuildResult:
             f"{self.num_samples:,} spectra in {shards}, {self.total_bytes / 1e6:,.1f} MB",
             f"read {self.read:,} in {speed}",
         ]
+        if len(self.splits) > 1:
+            splits = [f"{name} {count:,}" for name, count in self.splits.items()]
+            lines.append(f"splits {', '.join(splits)}")
         if self.dropped:
             reasons = ", ".join(f"{reason}: {count:,}" for reason, count in self.dropped.items())
             lines.append(f"dropped {sum(self.dropped.values()):,} ({reasons})")
@@ -87,7 +92,13 @@ def known_result(root: Path, seconds: float) -> BuildResult:
         seconds=seconds,
         resumed_rows=manifest["counts"]["read"],
         damaged_ranges=tuple(manifest["damaged_ranges"]),
+        splits=spectra_by_split(manifest),
     )
+
+
+def spectra_by_split(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """Of a dataset manifest."""
+    return {name: split["num_samples"] for name, split in manifest["splits"].items()}
 
 
 @dataclass(frozen=True, slots=True, repr=False)

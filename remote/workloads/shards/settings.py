@@ -17,6 +17,9 @@ SCHEMA_VERSION = 1
 MzPrecision = Literal["float64", "float32"]
 Mode = Literal["local", "production"]
 Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SplitKey = Literal["source_file", "lsh", "inchikey14"]
+Sampling = Literal["prefix", "random"]
 
 GIB = 1 << 30
 
@@ -30,6 +33,19 @@ class Preprocessing:
     min_peaks: int = field(default=1, metadata={"min": 1, "max": 10_000})
     max_precursor_mz: float = field(default=2000.0, metadata={"min": 1.0})
     filter_nonfinite: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Groups of spectra dealt out to train, val and test; without `by` there is one split.
+
+    Attributes:
+        by: what groups are made of; those that share a spectrum are one group.
+        fractions: the shares of train, val and test.
+    """
+
+    by: tuple[SplitKey, ...] = ()
+    fractions: tuple[float, ...] = (0.9, 0.05, 0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,8 @@ class Logging:
 class BuildSettings:
     """A sharding config. Paths are relative to the working directory.
 
-    `max_shard_size_bytes` None means the mode's own; `max_spectra` counts source rows.
+    `max_shard_size_bytes` None means the mode's own; `max_spectra` counts source rows: the
+    first ones, or those of row groups drawn by `random_seed` where `sample` is "random".
     """
 
     dataset_name: str = "msms"
@@ -63,6 +80,8 @@ class BuildSettings:
     max_shard_size_bytes: int | None = field(default=None, metadata={"min": 65_536})
     schema_version: int = field(default=SCHEMA_VERSION, metadata={"choices": (SCHEMA_VERSION,)})
     max_spectra: int | None = field(default=None, metadata={"min": 1})
+    sample: Sampling = "prefix"
+    splits: Splits = field(default_factory=Splits)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     quality: Quality = field(default_factory=Quality)
     logging: Logging = field(default_factory=Logging)

@@ -10,12 +10,13 @@ the file, the dataset, the rows and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from remote.errors import InputUnusable
 from remote.workloads.shards.blocks import RawRows
@@ -93,6 +94,26 @@ class Source:
             if not self.skip_damaged:
                 raise
         return self._salvaged(row_start, row_stop)
+
+    def read_columns(
+        self, row_start: int, row_stop: int, names: Collection[str]
+    ) -> tuple[Mapping[str, Any], npt.NDArray[np.bool_]]:
+        """Those of some columns that there are, of rows [row_start, row_stop); which are sound.
+
+        Raises:
+            InputUnusable: as `read`.
+        """
+        sound = np.ones(row_stop - row_start, bool)
+        wanted = [(w, reader) for w, reader in self._readers if w.column in names]
+        try:
+            return {w.column: self._column(w, x, row_start, row_stop) for w, x in wanted}, sound
+        except InputUnusable:
+            if not self.skip_damaged:
+                raise
+        raw = self._salvaged(row_start, row_stop)
+        for damage in raw.damaged:
+            sound[damage.row_start - row_start : damage.row_stop - row_start] = False
+        return {name: raw.columns[name] for name in names if name in raw.columns}, sound
 
     def _sound(self, row_start: int, row_stop: int) -> RawRows:
         peaks = self._values(self._spectrum, "spectrum", row_start, row_stop)

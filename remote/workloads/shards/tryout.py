@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from remote.workloads.durable import writing_errors
 from remote.workloads.shards.append import ShardFile
-from remote.workloads.shards.blocks import cut
+from remote.workloads.shards.blocks import CleanRows, cut
 from remote.workloads.shards.encode import EncodedGroup, Encoder
 from remote.workloads.shards.execution.crew import crew
 from remote.workloads.shards.pipeline import Part, Work
@@ -102,7 +102,7 @@ def _one(work: Work, task: Task, shard: ShardFile, sample: Sample) -> None:
     with sample.stage("clean"):
         kept = [without_damaged(piece, work.clean) for piece in cut(raw)]
     with sample.stage("encode"):
-        groups = [work.encode(rows) for rows in kept]
+        groups = [part for rows in kept for part in work.encoded(rows)]
     with sample.stage("write, hash"):
         footers = sum(_append(shard, group) for group in groups)
     sample.rows += len(task)
@@ -136,7 +136,8 @@ def as_built(
             results = in_order(workers.submit, some, workers.ahead)
             for group in work.groups(watch.until(TRY_SECONDS, results)):
                 began = time.perf_counter()
-                _append(shard, group)
+                for part in group:
+                    _append(shard, part)
                 watch.writing += time.perf_counter() - began
         shard.sync()
     finally:
@@ -158,7 +159,7 @@ class _Stopwatch:
         """The results until the time is up, at least one after those of the warm-up."""
         rows = 0
         for number, result in enumerate(results, start=1):
-            rows += sum(part.row_stop - part.row_start for part in result)
+            rows += sum(map(_source_rows, result))
             yield result
             self._ended = (time.perf_counter(), rows, busy_seconds(), self.writing)
             if number == self._warm_up:
@@ -175,6 +176,11 @@ class _Stopwatch:
             cores=(self._ended[2] - self._began[2]) / took,
             writer=(self._ended[3] - self._began[3]) / took,
         )
+
+
+def _source_rows(part: Part) -> int:
+    rows = part if isinstance(part, CleanRows) else part[0]
+    return rows.row_stop - rows.row_start
 
 
 def busy_seconds() -> float:

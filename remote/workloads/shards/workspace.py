@@ -27,7 +27,7 @@ from remote.workloads.shards.journal import Journal, Journalled, read_journal
 from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest
 from remote.workloads.shards.resume import BUILD_ANEW, check_key, restore
 from remote.workloads.shards.totals import Totals
-from remote.workloads.shards.writer import Output, Position, Written
+from remote.workloads.shards.writer import Output, Position, Series, Written
 
 RUNNING = "running"
 COMPLETE = "complete"
@@ -152,19 +152,21 @@ def begin(
             known = read_journal(workspace.journal)
     if resume and known is not None:
         return _go_on(workspace, output, key, known)
-    if resume and list(output.names.shard(0).parent.glob(f"shard_{workspace.run_id}_*.parquet")):
+    folders = [names.folder for names in output.names]
+    if resume and any(list(x.glob(f"shard_{workspace.run_id}_*.parquet")) for x in folders):
         raise ResumeRefused(
             f"{workspace.root} holds shards of {workspace.run_id} and no journal of them.",
             hint=BUILD_ANEW,
         )
-    for folder in (output.names.shard(0).parent, workspace.folder):
+    for folder in (*folders, workspace.folder):
         make_directory(folder)
     _sweep(workspace.root)
+    series = tuple(Series() for _ in output.names)
     if not keep:
-        return Written([], None, [], Totals(), Fingerprints.nameless(workspace.folder)), None
+        return Written(series, Totals(), Fingerprints.nameless(workspace.folder)), None
     journal = Journal.create(workspace.journal, key)
     with closed_on_error(journal):
-        return Written([], None, [], Totals(), Fingerprints.create(workspace.fingerprints)), journal
+        return Written(series, Totals(), Fingerprints.create(workspace.fingerprints)), journal
 
 
 def _sweep(root: Path) -> None:

@@ -1,8 +1,9 @@
 """The one ordered writer: row groups in, shards with manifests out, each step journalled.
 
-Order of what happens to a shard: bytes; journal line; at checkpoints shard fsync then journal
-fsync; at the end footer, fsync, journal fsync, final name, manifest, close line. A kill between
-any two of them is repaired by `resume.restore`.
+A build has a series of shards for each split; of a row group each gets its part. Order of what
+happens: bytes of all parts; journal line; at checkpoints shards fsync then journal fsync; at a
+shard's end all that is open fsync, journal fsync, final name, manifest, close line. A kill
+between any two of them is repaired by `resume.restore`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
+
+import numpy as np
 
 from remote.errors import WorkhorseError
 from remote.workloads.durable import json_bytes, write_atomic
@@ -21,8 +24,8 @@ from remote.workloads.shards.append import ShardFile
 from remote.workloads.shards.encode import EncodedGroup
 from remote.workloads.shards.fingerprints import Fingerprints
 from remote.workloads.shards.footer import Footer
-from remote.workloads.shards.journal import CloseLine, GroupLine, Journal
-from remote.workloads.shards.manifest import Identity, ShardNames, shard_manifest
+from remote.workloads.shards.journal import CloseLine, GroupLine, Journal, PartLine
+from remote.workloads.shards.manifest import Appended, Identity, ShardNames, shard_manifest
 from remote.workloads.shards.totals import Totals
 
 log = logging.getLogger("workhorse.shards")
@@ -35,24 +38,48 @@ class Output:
     """Where shards go and what holds for all of them.
 
     Attributes:
+        names: of the shards of each split, in the order of the splits.
         limit: greatest size of a shard in bytes; a single row group above it gets its own.
         dropped: spectra dropped by reason, from the stats of row groups.
     """
 
-    names: ShardNames
+    names: tuple[ShardNames, ...]
     identity: Identity
     footer: Footer
     limit: int
     dropped: Dropped
 
     def write_manifest(
-        self, index: int, lines: Sequence[GroupLine], sha256: str, ids_sha256: str | None = None
+        self,
+        split: int,
+        index: int,
+        held: Sequence[Appended],
+        sha256: str,
+        ids_sha256: str | None = None,
     ) -> None:
-        """Write the manifest of a shard that has its final name; see `shard_manifest`."""
-        path = self.names.shard(index)
-        dropped = self.dropped(lines)
-        manifest = shard_manifest(self.identity, path, index, lines, sha256, ids_sha256, dropped)
-        write_atomic(self.names.manifest(index), json_bytes(manifest))
+        """Write the manifest of a shard that has its final name; see `shard_manifest`.
+
+        Dropped spectra are in no split: the shards of the first one count them.
+        """
+        names = self.names[split]
+        dropped = self.dropped([one.group for one in held] if split == 0 else [])
+        manifest = shard_manifest(self.identity, names, index, held, sha256, ids_sha256, dropped)
+        write_atomic(names.manifest(index), json_bytes(manifest))
+
+
+@dataclass(slots=True)
+class Series:
+    """The shards of one split.
+
+    Attributes:
+        closed: shards that have name and manifest, by index from 0.
+        shard: the open one, None before its first row group.
+        held: what the open shard holds; or groups without rows that wait for one.
+    """
+
+    closed: list[CloseLine] = field(default_factory=list)
+    shard: ShardFile | None = None
+    held: list[Appended] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -60,28 +87,29 @@ class Written:
     """What lies on disk: the state that the writer begins with, and changes.
 
     Attributes:
-        closed: shards that have name and manifest, by index from 0.
-        shard: the open one, None before its first row group.
-        lines: the row groups of the open shard, or those without rows that wait for one.
+        series: by split.
         totals: what cleaning counted in all row groups so far.
         fingerprints: of every spectrum written.
         rows: spectra written.
         reached: input and the row in it up to which all is written.
     """
 
-    closed: list[CloseLine]
-    shard: ShardFile | None
-    lines: list[GroupLine]
+    series: tuple[Series, ...]
     totals: Totals
     fingerprints: Fingerprints
     rows: int = 0
     reached: tuple[int, int] = (0, 0)
 
+    @property
+    def open_shards(self) -> tuple[ShardFile, ...]:
+        """Those that grow."""
+        return tuple(one.shard for one in self.series if one.shard is not None)
+
     def close(self) -> None:
         """Close the files."""
         self.fingerprints.close()
-        if self.shard is not None:
-            self.shard.close()
+        for shard in self.open_shards:
+            shard.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,39 +151,53 @@ class OrderedWriter:
         self._syncing: Future[None] | None = None
         self._left = False
 
-    def append(self, group: EncodedGroup) -> None:
-        """Write one row group, closing the open shard first where it would grow too large."""
-        line = self._place(group)
+    def append(self, parts: Sequence[EncodedGroup]) -> None:
+        """Write one row group: its part for each split, the first with the counts of all.
+
+        A shard that would grow too large is closed first.
+        """
+        for split, part in enumerate(parts):
+            self._make_room(split, part)
+        line = self._put(parts)
         if self._journal is not None:  # first: an interrupt must not count what it does not hold
             self._journal.append(line)
-        self.written.lines.append(line)
-        self.written.totals.add(group.stats)
-        self.written.rows += group.rows
-        self.written.reached = (group.input_index, group.row_stop)
-        self._since_checkpoint += group.row_stop - group.row_start
+        for series, held in zip(self.written.series, line.parts, strict=True):
+            series.held.append(Appended(line, held))
+        self.written.totals.add(line.stats)
+        self.written.rows += line.rows
+        self.written.reached = (line.input_index, line.row_stop)
+        self._since_checkpoint += line.row_stop - line.row_start
         if self._since_checkpoint >= self._interval:
             self._checkpoint()
 
     def finish(self) -> None:
-        """Close the last shard."""
+        """Close the last shards."""
         self._settle()
-        if self.written.shard is not None and self.written.shard.rows:
-            self._close_shard(self.written.shard)
+        for split, series in enumerate(self.written.series):
+            if series.shard is not None and series.shard.rows:
+                self._close_shard(split, series.shard)
+        for series in self.written.series:  # last: a resume looks for what has not been closed
+            if series.shard is not None:
+                series.shard.discard()
 
     def abandon(self) -> None:
         """Make what is written durable and leave it for a later resume."""
         self._settle()
-        if self.written.shard is not None and self._journal is not None:
-            self._sync(self.written.shard, self.position())
+        if self._journal is not None:
+            self._sync(self.written.open_shards, self.position())
 
     @property
     def shards_begun(self) -> int:
-        """Shards that are finished, and the one that is growing."""
-        return len(self.written.closed) + (self.written.shard is not None)
+        """Shards that are finished, and those that grow."""
+        return self._closed + len(self.written.open_shards)
 
     def position(self) -> Position:
         """How far it is."""
-        return Position(len(self.written.closed), self.written.totals.groups, self.written.rows)
+        return Position(self._closed, self.written.totals.groups, self.written.rows)
+
+    @property
+    def _closed(self) -> int:
+        return sum(len(series.closed) for series in self.written.series)
 
     def __enter__(self) -> Self:
         return self
@@ -198,72 +240,85 @@ class OrderedWriter:
             if not isinstance(error, WorkhorseError):
                 raise
 
-    def _place(self, group: EncodedGroup) -> GroupLine:
-        shard = self._open_shard()
-        metadata = b""
-        if group.rows:
-            metadata = shard.place(group)
-            if shard.rows and not shard.takes(group, metadata, self._output.limit):
+    def _make_room(self, split: int, part: EncodedGroup) -> None:
+        shard = self._open_shard(split)
+        if part.rows and shard.rows:
+            metadata = shard.place(part)
+            if not shard.takes(part, metadata, self._output.limit):
                 self._settle()
-                self._close_shard(shard)
-                shard = self._open_shard()
-                metadata = shard.place(group)
-            offset = shard.size
-            shard.append(group, metadata)
-        else:
-            offset = shard.size
+                self._close_shard(split, shard)
+                self._open_shard(split)
+
+    def _put(self, parts: Sequence[EncodedGroup]) -> GroupLine:
+        first = parts[0]
+        written = [self._put_part(split, part) for split, part in enumerate(parts)]
+        hashes = np.concatenate([part.fingerprints for part in parts])
         return GroupLine(
-            shard=len(self.written.closed),
-            input_index=group.input_index,
-            row_start=group.row_start,
-            row_stop=group.row_stop,
-            rows=group.rows,
-            offset=offset,
-            size=group.size,
-            prefix_sha256=shard.sha256(),
-            metadata=metadata,
-            first_id=group.first_id,
-            last_id=group.last_id,
-            precursor_mz=group.precursor_mz,
-            stats=group.stats,
-            fingerprints_crc=self.written.fingerprints.append(group.fingerprints),
+            input_index=first.input_index,
+            row_start=first.row_start,
+            row_stop=first.row_stop,
+            stats=first.stats,
+            fingerprints_crc=self.written.fingerprints.append(hashes),
+            parts=tuple(written),
         )
 
-    def _open_shard(self) -> ShardFile:
-        if self.written.shard is None:
-            path = self._output.names.shard(len(self.written.closed))
-            self.written.shard = ShardFile.create(path, self._output.footer)
-        return self.written.shard
+    def _put_part(self, split: int, part: EncodedGroup) -> PartLine:
+        shard, metadata = self._open_shard(split), b""
+        offset = shard.size
+        if part.rows:
+            metadata = shard.place(part)
+            shard.append(part, metadata)
+        return PartLine(
+            shard=len(self.written.series[split].closed),
+            rows=part.rows,
+            offset=offset,
+            size=part.size,
+            prefix_sha256=shard.sha256(),
+            metadata=metadata,
+            first_id=part.first_id,
+            last_id=part.last_id,
+            precursor_mz=part.precursor_mz,
+        )
 
-    def _close_shard(self, shard: ShardFile) -> None:
-        index = len(self.written.closed)
+    def _open_shard(self, split: int) -> ShardFile:
+        series = self.written.series[split]
+        if series.shard is None:
+            path = self._output.names[split].shard(len(series.closed))
+            series.shard = ShardFile.create(path, self._output.footer)
+        return series.shard
+
+    def _close_shard(self, split: int, shard: ShardFile) -> None:
+        series = self.written.series[split]
+        index = len(series.closed)
         if self._journal is not None:  # no name before the journal can tell how it came to be
-            self._sync(shard, self.position())
+            self._sync(self.written.open_shards, self.position())
         shard.finish()
         sha256 = shard.sha256()
-        self._output.write_manifest(index, self.written.lines, sha256, shard.ids_sha256())
-        closed = CloseLine(index, shard.size, sha256, shard.rows)
+        self._output.write_manifest(split, index, series.held, sha256, shard.ids_sha256())
+        closed = CloseLine(split, index, shard.size, sha256, shard.rows)
         if self._journal is not None:
             self._journal.append(closed)
-        self.written.closed.append(closed)
+        series.closed.append(closed)
         log.info("closed %s: %d spectra, %d bytes", shard.path.name, shard.rows, shard.size)
-        self.written.shard = None
-        self.written.lines = []
+        series.shard = None
+        series.held = []
 
     def _checkpoint(self) -> None:
         """Begin a checkpoint, unless the one before is still under way: then a little later."""
-        if self._journal is None or self.written.shard is None:
+        shards = self.written.open_shards
+        if self._journal is None or not shards:
             return
         if self._syncing is not None:
             if not self._syncing.done():
                 return
             self._syncing.result()
         self._since_checkpoint = 0
-        self._syncing = self._syncer.submit(self._sync, self.written.shard, self.position())
+        self._syncing = self._syncer.submit(self._sync, shards, self.position())
 
-    def _sync(self, shard: ShardFile, position: Position) -> None:
+    def _sync(self, shards: Sequence[ShardFile], position: Position) -> None:
         assert self._journal is not None
-        shard.sync()
+        for shard in shards:
+            shard.sync()
         self.written.fingerprints.sync()
         self._journal.sync()
         self._summary(position)

@@ -8,16 +8,20 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
+from remote.errors import UsageError
+from remote.schema import nearest
 from remote.workloads.shards.cli.live import Live
 from remote.workloads.shards.settings import (
     BuildSettings,
     Logging,
     Preprocessing,
     Quality,
+    SplitKey,
+    Splits,
     read_settings,
 )
 
@@ -50,11 +54,26 @@ _what = _options(
     click.option("--output-root", type=_FILE, help="Where the dataset goes."),
     click.option("--dataset-name", help="The dataset's name in the manifests."),
     click.option("--split", type=click.Choice(["train", "val", "test"]), default="train"),
+    click.option(
+        "--split-by",
+        multiple=True,
+        metavar="KEY,...",
+        help="Deal spectra out to train, val and test by source_file, lsh or inchikey14; "
+        "groups that share a spectrum stay together.",
+    ),
+    click.option(
+        "--split-fractions", metavar="A,B,C", help="Their shares.  [default: 0.9,0.05,0.05]"
+    ),
     click.option("--max-spectra", type=click.IntRange(1), help="Source rows, in file order."),
+    click.option(
+        "--sample",
+        type=click.Choice(["prefix", "random"]),
+        help="Which ones: the first, or row groups drawn by the seed.",
+    ),
     click.option("--shard-size", type=click.IntRange(65_536), help="Greatest size in bytes."),
     click.option("--mz-precision", type=click.Choice(["float64", "float32"]), default="float64"),
     click.option("--run-id", help="What shard names carry."),
-    click.option("--seed", type=int, help="Seed of the generated sample."),
+    click.option("--seed", type=int, help="Seed of splits, random and generated samples."),
     click.option("--sample-spectra", type=click.IntRange(1), default=50_000, show_default=True),
 )
 _rules = _options(
@@ -161,14 +180,38 @@ def merged(flags: dict[str, Any]) -> BuildSettings:
         "max_spectra": flags["max_spectra"],
         "max_shard_size_bytes": flags["shard_size"],
         "random_seed": flags["seed"],
+        "sample": flags["sample"],
     }
     return replace(
         settings,
+        splits=_splits(settings.splits, flags),
         preprocessing=_preprocessing(settings.preprocessing, flags),
         quality=Quality() if flags["disable_quality_ranking"] else settings.quality,
         logging=_logging(settings.logging, flags),
         **_given(changes),
     )
+
+
+def _splits(splits: Splits, flags: dict[str, Any]) -> Splits:
+    keys = [key.strip() for text in flags["split_by"] for key in text.split(",")]
+    known = get_args(SplitKey)
+    for key in keys:
+        if key not in known:
+            raise UsageError(
+                f"Spectra cannot be split by {key!r}{nearest(key, known)}.",
+                hint=f"Keys are {', '.join(known)}; several are joined by commas.",
+            )
+    fractions = flags["split_fractions"]
+    return replace(splits, **_given({"by": tuple(keys) or None, "fractions": _numbers(fractions)}))
+
+
+def _numbers(text: str | None) -> tuple[float, ...] | None:
+    try:
+        return tuple(map(float, text.split(","))) if text else None
+    except ValueError:
+        raise UsageError(
+            f"--split-fractions {text} is no list of numbers.", hint="For example: 0.9,0.05,0.05."
+        ) from None
 
 
 def _preprocessing(rules: Preprocessing, flags: dict[str, Any]) -> Preprocessing:
