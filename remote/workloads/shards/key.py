@@ -50,7 +50,7 @@ def config_record(
         "max_shard_size_bytes": limit,
         "max_spectra": settings.max_spectra,
         "sample": settings.sample,
-        "splits": asdict(settings.splits),
+        "splits": {name: list(value) for name, value in asdict(settings.splits).items()},
         "mz_precision": mz_precision,
         "preprocessing": asdict(settings.preprocessing),
         "quality": asdict(settings.quality),

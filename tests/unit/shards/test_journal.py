@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remote.workloads.shards.fingerprints import Fingerprints, crc, stored
-from remote.workloads.shards.journal import CloseLine, GroupLine, Journal, Line, read_journal
+from remote.workloads.shards.journal import (
+    CloseLine,
+    GroupLine,
+    Journal,
+    Line,
+    PartLine,
+    read_journal,
+)
 
 KEY = {"inputs": {"a": "12"}, "run_id": "r"}
 
 
 def group_line(at: int, rows: int = 3) -> GroupLine:
-    return GroupLine(
+    part = PartLine(
         shard=0,
-        input_index=0,
-        row_start=at * 10,
-        row_stop=at * 10 + 10,
         rows=rows,
         offset=4 + at,
         size=1,
@@ -29,12 +34,18 @@ def group_line(at: int, rows: int = 3) -> GroupLine:
         first_id="ä:0",
         last_id="ä:9",
         precursor_mz=(100.5, 0.1 + 0.2) if rows else None,
+    )
+    return GroupLine(
+        input_index=0,
+        row_start=at * 10,
+        row_stop=at * 10 + 10,
         stats={"read": 10, "files": {"x.mzML": [1, 2]}},
         fingerprints_crc=7,
+        parts=(part, replace(part, rows=0, precursor_mz=None)),
     )
 
 
-LINES: list[Line] = [group_line(0), group_line(1, 0), CloseLine(0, 99, "cd" * 32, 3), group_line(2)]
+LINES: list[Line] = [group_line(0), group_line(1, 0), CloseLine(1, 0, 99, "cd" * 32, 3), group_line(2)]
 
 
 @pytest.fixture(scope="module")
