@@ -9,9 +9,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from remote.workloads.shards import BuildResult, BuildSettings, build_shards
+from remote.workloads.shards.settings import Splits
 from tests.unit.shards.making import RUN_ID, make_input
 
 SPECTRA = 5_500
+ONE = Splits()
+SPLIT = Splits(("source_file",), (0.5, 0.3, 0.2))
 
 
 def small_inputs(folder: Path) -> list[Path]:
@@ -22,10 +25,12 @@ def small_inputs(folder: Path) -> list[Path]:
     ]
 
 
-def build_small(root: Path, inputs: list[Path], **options: Any) -> BuildResult:
-    """Build, or go on with what is there; two shards."""
+def build_small(
+    root: Path, inputs: list[Path], splits: Splits = ONE, **options: Any
+) -> BuildResult:
+    """Build, or go on with what is there; two shards, more where they are split."""
     return build_shards(
-        BuildSettings(max_shard_size_bytes=65_536),
+        BuildSettings(max_shard_size_bytes=65_536, splits=splits),
         input_hdf5=inputs,
         output_root=root,
         run_id=RUN_ID,

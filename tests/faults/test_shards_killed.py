@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ import pytest
 
 from remote.errors import DiskTooSmall
 from remote.workloads.shards import BuildSettings, build_shards
+from remote.workloads.shards.settings import Splits
 from tests.faults.commands import build_command, journalled, run
 from tests.faults.disk import Fault, Killed, failing
 from tests.faults.families import PARENT
 from tests.faults.kill_campaign import WAYS, campaign
-from tests.faults.small_builds import SPECTRA, build_small, complete, small_inputs
+from tests.faults.small_builds import ONE, SPECTRA, SPLIT, build_small, complete, small_inputs
 from tests.unit.shards.making import RUN_ID, make_input, tree
 
 KILLS = 10
@@ -29,47 +29,55 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return small_inputs(tmp_path_factory.mktemp("small"))
 
 
-def test_killed_at_each_call(tmp_path: Path, small: list[Path]) -> None:
+@pytest.mark.parametrize("splits", [ONE, SPLIT], ids=["one", "three"])
+def test_killed_at_each_call(tmp_path: Path, small: list[Path], splits: Splits) -> None:
     """At each write, fsync, rename, mkdir, open, truncate and unlink."""
-    build_small(tmp_path / "whole", small)
+    build_small(tmp_path / "whole", small, splits)
     expected = tree(tmp_path / "whole")
     with failing(tmp_path / "counted") as disk:
-        build_small(tmp_path / "counted", small)
+        build_small(tmp_path / "counted", small, splits)
     steps = disk.calls.total()
     assert steps > 80
     for step in range(steps):
         root = tmp_path / f"killed{step}"
-        killed(root, small, step)
+        killed(root, small, step, splits)
         whole = dict(complete(root))
-        found = build_small(root, small)
+        found = build_small(root, small, splits)
         assert tree(root) == expected, f"killed at call {step} of {steps}"
         assert found.num_samples == SPECTRA
         for path, data in whole.items():
             assert path.read_bytes() == data
 
 
-def killed(root: Path, inputs: list[Path], step: int) -> None:
+def killed(root: Path, inputs: list[Path], step: int, splits: Splits) -> None:
     """A build that is dead from that call on, if it comes so far."""
     with failing(root, Fault("kill", step)) as disk, suppress(Killed):
-        build_small(root, inputs)
+        build_small(root, inputs, splits)
         assert not disk.failed
 
 
 @pytest.mark.slow
-def test_killed_twice(tmp_path: Path, small: list[Path]) -> None:
+@pytest.mark.parametrize("splits", [ONE, SPLIT], ids=["one", "three"])
+def test_killed_twice(tmp_path: Path, small: list[Path], splits: Splits) -> None:
     """Killed while a build goes on after a kill."""
-    build_small(tmp_path / "whole", small)
+    build_small(tmp_path / "whole", small, splits)
     expected = tree(tmp_path / "whole")
     choose = random.Random(SEED)
     for attempt in range(60):
         root = tmp_path / f"killed{attempt}"
         for _ in range(3):
-            killed(root, small, choose.randrange(60))
-        build_small(root, small)
+            killed(root, small, choose.randrange(60), splits)
+        build_small(root, small, splits)
         assert tree(root) == expected
 
 
-LOST = ["journal", "shard", "fingerprints"]
+# What is cut, and the source rows that are left: the last 200 are all of one split.
+LOST = {
+    "journal": ("checkpoints/journal_*", 10_000),
+    "fingerprints": ("checkpoints/fingerprints_*", 10_000),
+    "train": ("train/.*.partial", 10_000),
+    "val": ("val/.*.partial", 5_000),
+}
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -77,7 +85,7 @@ def test_an_end_that_never_reached_the_disk_is_made_again(
     tmp_path: Path, small: list[Path], lost: str
 ) -> None:
     """After a power cut any of the files may end early, or in zeros."""
-    settings = replace(BuildSettings(), max_shard_size_bytes=10**9)
+    settings = BuildSettings(max_shard_size_bytes=10**9, splits=SPLIT)
     options: dict[str, Any] = {"run_id": RUN_ID, "skip_preflight": True, "resume": True}
     build_shards(settings, input_hdf5=small, output_root=tmp_path / "whole", **options)
     for zeros in (False, True):
@@ -89,17 +97,12 @@ def test_an_end_that_never_reached_the_disk_is_made_again(
 
         with pytest.raises(KeyboardInterrupt):
             build_shards(settings, input_hdf5=small, output_root=root, watch=stop, **options)
-        path = next(
-            iter(
-                root.glob("train/.*.partial")
-                if lost == "shard"
-                else root.glob(f"checkpoints/{lost}_*")
-            )
-        )
+        pattern, left = LOST[lost]
+        (path,) = root.glob(pattern)
         data = path.read_bytes()
         path.write_bytes(data[:-100] + (bytes(100) if zeros else b""))
         found = build_shards(settings, input_hdf5=small, output_root=root, **options)
-        assert found.resumed_rows == 10_000
+        assert found.resumed_rows == left
         assert tree(root) == tree(tmp_path / "whole")
 
 

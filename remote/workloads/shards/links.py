@@ -30,7 +30,7 @@ def linked(sources: Sequence[Source], tasks: Iterable[Task], by: Sequence[SplitK
         return Links.none()
     parts = list(_pairs(sources, tasks, by))
     pairs = np.concatenate([np.zeros((0, 2), np.uint64), *parts])
-    return _connected(np.unique(pairs, axis=0))
+    return connected(np.unique(pairs, axis=0))
 
 
 def _pairs(
@@ -46,7 +46,7 @@ def _pairs(
             yield np.unique(np.stack([one[both], other[both]], axis=1), axis=0)
 
 
-def _connected(pairs: npt.NDArray[Any]) -> Links:
+def connected(pairs: npt.NDArray[Any]) -> Links:
     """What is connected is taken for its least word."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

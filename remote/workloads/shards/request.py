@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -173,12 +174,16 @@ def _check_choice(settings: BuildSettings, o: Options) -> None:
         )
     if len(set(by)) < len(by):
         raise UsageError(f"A key is given twice: --split-by {','.join(by)}.")
-    if len(fractions) != len(SPLITS) or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
+    if len(fractions) != len(SPLITS) or not _shares(fractions):
         raise UsageError(
             f"The fractions of train, val and test are {', '.join(map(str, fractions))}: "
             "they must be three numbers from 0 to 1 that add up to 1.",
             hint="For example: --split-fractions 0.9,0.05,0.05.",
         )
+
+
+def _shares(fractions: Sequence[float]) -> bool:
+    return min(fractions) >= 0 and math.isclose(sum(fractions), 1)  # not so for NaN
 
 
 def _execution(mode: Mode, o: Options) -> Execution:

@@ -45,7 +45,12 @@ def group_line(at: int, rows: int = 3) -> GroupLine:
     )
 
 
-LINES: list[Line] = [group_line(0), group_line(1, 0), CloseLine(1, 0, 99, "cd" * 32, 3), group_line(2)]
+LINES: list[Line] = [
+    group_line(0),
+    group_line(1, 0),
+    CloseLine(1, 0, 99, "cd" * 32, 3),
+    group_line(2),
+]
 
 
 @pytest.fixture(scope="module")
