@@ -221,6 +221,12 @@ class WorkersRefused(WorkhorseError):
     exit_code = 30
 
 
+class QualityFailed(WorkhorseError):
+    """A dataset is complete, and its quality report says FAIL."""
+
+    exit_code = 31
+
+
 class InternalError(WorkhorseError):
     """A defect in Workhorse; the hint names the log file."""
 

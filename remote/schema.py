@@ -9,6 +9,9 @@ A field may narrow its type through `field(metadata={...})`:
     choices     the values allowed
     bytes       an int that may also be written as a size: "12 GiB", "500 MB"
     absolute    text that is an absolute path, or begins with ~/; so are the keys of a mapping
+
+A dataclass may have a method `faults()`, which yields (key, text) where values that fit by
+themselves contradict each other.
 """
 
 from __future__ import annotations
@@ -168,13 +171,19 @@ def _build(raw: object, cls: type[Any], path: str, problems: _Problems) -> objec
             said = nearest(str(key), fields) or _deeper(str(key), hints)
             problems.add(_join(path, key), f"unknown key{said}")
     values: dict[str, object] = {}
+    before = len(problems)
     for name, field in fields.items():
         spot = _join(path, name)
         if name in raw:
             values[name] = _convert(raw[name], hints[name], field.metadata, spot, problems)
         elif not _has_default(field):
             problems.add(spot, "is missing")
-    return None if problems else cls(**values)
+    if len(problems) > before:
+        return None
+    made = cls(**values)
+    for key, text in made.faults() if hasattr(made, "faults") else ():
+        problems.add(_join(path, key), text)
+    return typing.cast(object, made)
 
 
 def _convert(raw: object, wanted: Any, meta: Meta, path: str, problems: _Problems) -> object:

@@ -30,6 +30,7 @@ engine() {
   if [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then
     bash tests/lab/engine.sh up
     bash tests/lab/engine.sh lab
+    bash tests/lab/engine.sh browser
   fi
 }
 

@@ -4,6 +4,7 @@
 #   tests/lab/engine.sh up      install, start and fill what is missing; nothing that is there
 #                               is touched; prints one line for each thing done
 #   tests/lab/engine.sh lab     install what second hosts on this machine need (tests/lab/host.py)
+#   tests/lab/engine.sh browser install a Chromium, in which pages are looked at
 #   tests/lab/engine.sh down    stop the engine, if this script started it
 #
 # Where an engine answers and has python:3.11-slim, `up` does nothing. The base image is pulled
@@ -108,6 +109,7 @@ down() {
 case ${1:-up} in
   up) answers || start; mend; fill ;;
   lab) install_lab ;;
+  browser) install chromium fonts-dejavu-core ;;
   down) down ;;
-  *) sed -n '2,10p' "$0" | cut -c3- >&2; exit 2 ;;
+  *) sed -n '2,11p' "$0" | cut -c3- >&2; exit 2 ;;
 esac

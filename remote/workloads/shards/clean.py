@@ -14,7 +14,8 @@ A row's result depends on that row and the rules alone, never on the block it wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,17 +26,27 @@ import pyarrow.compute as pc
 from remote.workloads.shards import kernels
 from remote.workloads.shards.bins import bin_counter
 from remote.workloads.shards.blocks import CleanRows, RawRows, taken
-from remote.workloads.shards.counts import HISTOGRAMS, MAX_EXAMPLES, REASONS, REMOVED, empty
+from remote.workloads.shards.counts import (
+    HISTOGRAMS,
+    INTEGRITY,
+    MAX_EXAMPLES,
+    REASONS,
+    REMOVED,
+    empty,
+)
 from remote.workloads.shards.settings import Preprocessing
 
 Array = npt.NDArray[Any]
+
+# Counted by the compiled loop, in its order.
+_OF_PEAKS = ("mz", "mz_defect", "intensity_log2")
 
 
 def clean(raw: RawRows, rules: Preprocessing) -> CleanRows:
     """Apply the rules to rows of one row group (or a part of one)."""
     rows, width = raw.mz.shape
     room = kernels.scratch(rows, width)
-    mz_histogram = np.zeros(len(HISTOGRAMS["mz"]), np.int64)
+    of_peaks = {name: np.zeros(len(HISTOGRAMS[name]), np.int64) for name in _OF_PEAKS}
     precursor = np.ascontiguousarray(raw.columns["precursor_mz"], np.float64)
     mz, intensity = kernels.by_columns(raw.mz), kernels.by_columns(raw.intensity)
     by_column = mz is not None and intensity is not None
@@ -50,7 +61,7 @@ def clean(raw: RawRows, rules: Preprocessing) -> CleanRows:
         rules.min_peaks,
         rules.max_precursor_mz,
         *room.values(),
-        mz_histogram,
+        *of_peaks.values(),
     )
     survivors = np.flatnonzero(room["fate"] == kernels.KEPT)
     columns = {
@@ -61,7 +72,7 @@ def clean(raw: RawRows, rules: Preprocessing) -> CleanRows:
     }
     lengths = room["lengths"][:kept]
     stats = _stats(raw, room, columns, lengths, rounding)
-    stats["histograms"]["mz"] = mz_histogram.tolist()
+    stats["histograms"].update({name: found.tolist() for name, found in of_peaks.items()})
     return CleanRows(
         input_index=raw.input_index,
         row_start=raw.row_start,
@@ -104,7 +115,7 @@ def _stats(
         "peaks_above_precursor": counters[kernels.ROWS_ABOVE_PRECURSOR],
     }
     stats["extremes"] = {"mz_rounding_ppm": rounding * 1e6}
-    stats["histograms"] = _histograms(columns, lengths)
+    stats["histograms"] = _histograms(columns, lengths, room["base_peaks"][: len(lengths)])
     stats["files"] = _files(raw, room["fate"])
     return stats
 
@@ -121,43 +132,69 @@ def _dropped(raw: RawRows, fate: Array) -> tuple[dict[str, int], dict[str, list[
     return dropped, examples
 
 
-def _histograms(columns: Mapping[str, Any], lengths: npt.NDArray[np.int64]) -> dict[str, list[int]]:
+def _histograms(
+    columns: Mapping[str, Any], lengths: npt.NDArray[np.int64], base_peaks: Array
+) -> dict[str, list[int]]:
     """Histograms of the kept rows, of those quantities that the input has."""
+    precursor = columns["precursor_mz"]
     values: dict[str, Array] = {
-        "num_peaks": lengths,
-        "precursor_mz": columns["precursor_mz"],
-        "base_peak_log10": _log10(columns["base_peak_intensity"]),
-        "tic_log10": _log10(columns["tic"]),
+        "precursor_mz": precursor,
+        "precursor_defect": precursor - np.floor(precursor),
         **{name: columns[name] for name in ("rt", "charge") if name in columns},
     }
-    return {name: _histogram(found, HISTOGRAMS[name]) for name, found in values.items()}
+    return {
+        "num_peaks": _by_number(lengths, HISTOGRAMS["num_peaks"]),
+        "base_peak_log2": _by_exponent(base_peaks, HISTOGRAMS["base_peak_log2"]),
+        "tic_log2": _by_exponent(columns["tic"], HISTOGRAMS["tic_log2"]),
+        **{name: _by_value(found, HISTOGRAMS[name]) for name, found in values.items()},
+    }
 
 
-def _log10(values: Array) -> Array:
-    tiny = np.finfo(values.dtype).tiny
-    logarithms: Array = np.log10(np.maximum(values, tiny))
-    return logarithms
-
-
-def _histogram(values: Array, edges: tuple[float, ...]) -> list[int]:
+def _by_value(values: Array, edges: Sequence[float]) -> list[int]:
     counts = np.zeros(len(edges), np.int64)
-    bin_counter()(values.astype(np.float64), np.array(edges, np.float64), counts)
+    bin_counter()(values.astype(np.float64), _array(edges), counts)
     found: list[int] = counts.tolist()
     return found
 
 
+@cache
+def _array(edges: Sequence[float]) -> npt.NDArray[np.float64]:
+    return np.array(edges, np.float64)
+
+
+def _by_number(values: npt.NDArray[np.int64], edges: Sequence[float]) -> list[int]:
+    """The same for small whole numbers and edges of any distance."""
+    most = int(edges[-1])
+    numbers = np.bincount(np.minimum(values, most), minlength=most + 1)
+    found: list[int] = np.add.reduceat(numbers, np.array(edges, np.int64)).tolist()
+    return found
+
+
+def _by_exponent(values: Array, edges: Sequence[float]) -> list[int]:
+    """The same for the binary logarithm of values above 0.
+
+    Taken from the numbers' exponents: a logarithm may differ in its last bit from one machine to
+    another, and the reports with it.
+    """
+    exponents = np.frexp(values)[1] - 1
+    places = np.clip(exponents - int(edges[0]), 0, len(edges) - 1)
+    found: list[int] = np.bincount(places, minlength=len(edges)).tolist()
+    return found
+
+
 def _files(raw: RawRows, fate: Array) -> dict[str, list[int]]:
-    """Rows read and kept by the source file that the input names."""
+    """Rows read, kept, and with impossible values, by the source file that the input names."""
     names: Any = raw.columns.get("source_file")
     if names is None:
         return {}
     encoded = names if pa.types.is_dictionary(names.type) else names.dictionary_encode()
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False) + 1
     labels = ["", *encoded.dictionary.to_pylist()]
-    read = np.bincount(codes, minlength=len(labels)).tolist()
-    written = np.bincount(codes[fate == kernels.KEPT], minlength=len(labels)).tolist()
+    broken = (fate > kernels.KEPT) & (fate <= len(INTEGRITY))
+    counted = [
+        np.bincount(chosen, minlength=len(labels)).tolist()
+        for chosen in (codes, codes[fate == kernels.KEPT], codes[broken])
+    ]
     return {
-        name: [looked_at, kept]
-        for name, looked_at, kept in zip(labels, read, written, strict=True)
-        if looked_at
+        name: list(numbers) for name, *numbers in zip(labels, *counted, strict=True) if numbers[0]
     }

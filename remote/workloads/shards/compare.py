@@ -10,7 +10,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from remote.workloads.durable import sha256_file
-from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
+from remote.workloads.shards.manifest import (
+    DATASET_MANIFEST,
+    QUALITY_PAGE,
+    QUALITY_REPORT,
+    read_manifest,
+)
 
 # How it was made, not what it is.
 _HOW = ("run", "mode")
@@ -42,6 +47,8 @@ def _differences(one: Path, other: Path) -> Iterator[str]:
         for key in (*then, *(now.keys() - then.keys())):
             if key not in _HOW and then.get(key) != now.get(key):
                 yield f"{path}: {key}{_values(then.get(key), now.get(key))}"
+    if (one / QUALITY_PAGE).read_bytes() != (other / QUALITY_PAGE).read_bytes():
+        yield f"{QUALITY_PAGE}: its bytes"
 
 
 def _values(then: object, now: object) -> str:

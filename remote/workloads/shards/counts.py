@@ -10,7 +10,7 @@ first in source order.
      "flags": {"saturated", "charge_unknown", "sorted", "peaks_above_precursor"}: spectra
      "extremes": {"mz_rounding_ppm"}: greatest
      "histograms": {name: [counts]}: bins of HISTOGRAMS, then one for everything above
-     "files": {name: [read, written]}: by the source file that the input names
+     "files": {name: [read, written, integrity]}: by the source file that the input names
      "damaged_ranges": [[input, row_start, row_stop, dataset, reason], ...]}: rows left out because
          a dataset cannot be read there; ranges of different datasets may overlap
 """
@@ -36,15 +36,20 @@ REMOVED = ("non_finite", "mz_not_positive", "intensity_negative", "intensity_zer
 
 FLAGS = ("saturated", "charge_unknown", "sorted", "peaks_above_precursor")
 
-# Lower edges; the first bin also holds what lies below, the last has no upper edge.
+# Lower edges; the first bin also holds what lies below, the last has no upper edge. Names that
+# end in _log2 are of the binary logarithm: `intensity_log2` of intensities over the base peak of
+# their spectrum, the others of source units. A defect is the fractional part of m/z.
 HISTOGRAMS: Mapping[str, tuple[float, ...]] = {
-    "num_peaks": (0, 2, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100, 128),
-    "precursor_mz": tuple(range(0, 2001, 100)),
-    "mz": tuple(range(0, 2001, 100)),
-    "rt": tuple(range(0, 7201, 600)),
+    "num_peaks": (*range(0, 128, 4), 128, 129, 160, 192, 256, 384, 512, 1024, 2048, 4096),
+    "precursor_mz": tuple(range(0, 2049, 32)),
+    "precursor_defect": tuple(place / 64 for place in range(64)),
     "charge": tuple(range(-4, 9)),
-    "base_peak_log10": tuple(range(-3, 13)),
-    "tic_log10": tuple(range(-3, 13)),
+    "rt": tuple(range(0, 7201, 120)),
+    "base_peak_log2": tuple(range(-10, 41)),
+    "tic_log2": tuple(range(-10, 41)),
+    "mz": tuple(range(0, 2049, 32)),
+    "mz_defect": tuple(place / 64 for place in range(64)),
+    "intensity_log2": tuple(range(-20, 1)),
 }
 
 Counts = Mapping[str, Any]

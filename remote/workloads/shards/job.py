@@ -29,7 +29,6 @@ from remote.workloads.shards.leakage import SplitsFound, find_shared
 from remote.workloads.shards.links import linked
 from remote.workloads.shards.manifest import (
     DATASET_MANIFEST,
-    QUALITY_REPORT,
     Identity,
     ShardNames,
     manifest_path,
@@ -38,8 +37,9 @@ from remote.workloads.shards.manifest import (
 from remote.workloads.shards.meter import Meter, Watch
 from remote.workloads.shards.pipeline import Work, remaining, stops
 from remote.workloads.shards.plan import Task
+from remote.workloads.shards.quality.files import read_report, write_report
 from remote.workloads.shards.repeats import count_repeats
-from remote.workloads.shards.report import lsh_neighbours, quality_report
+from remote.workloads.shards.report import judged_again, lsh_neighbours, quality_report
 from remote.workloads.shards.request import Request
 from remote.workloads.shards.result import BuildResult, known_result, spectra_by_split
 from remote.workloads.shards.sampling import chosen
@@ -119,6 +119,11 @@ class Job:
         if self.request.resume and self.workspace.finished:
             self.workspace.check_finished(key)
             self.workspace.clear()
+            # Other limits make no other dataset; they judge the one that is there.
+            known = read_report(self.request.output_root)
+            write_report(
+                self.request.output_root, judged_again(known, self.request.settings.quality.limits)
+            )
             return known_result(self.request.output_root, time.monotonic() - began)
         written, journal = begin(
             self.workspace,
@@ -214,8 +219,11 @@ class Job:
             preprocessing=rules,
             splits=splits.record() if splits else None,
             split_checks=splits.checks() if splits else (),
+            dataset=self.request.settings.dataset_name,
+            inputs=self._output().identity.inputs,
+            limits=self.request.settings.quality.limits,
         )
-        write_atomic(root / QUALITY_REPORT, json_bytes(quality))
+        write_report(root, quality)
         manifest = dataset_manifest(
             self.request,
             self.layout,

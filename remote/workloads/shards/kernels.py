@@ -29,7 +29,11 @@ LARGEST = float(np.finfo(np.float32).max)
 
 # Rows whose padding is looked for together. More of them do not stay in the nearest cache.
 _TILE = 16
-_MZ_BIN = 0.01  # bins of 100 m/z
+# Of the histograms of peaks (counts.HISTOGRAMS): powers of two, so that bins are exact.
+_MZ_BINS = 1 / 32  # a m/z
+_DEFECT_BINS = 64.0  # a m/z
+_FLOAT32_MANTISSA = np.uint32(23)
+_FAINTEST = 127 - 20  # the exponent that float32 stores for 2 ** -20
 
 
 def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than the work)
@@ -51,6 +55,8 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
     hashes: Any,
     counters: Any,
     mz_histogram: Any,
+    defect_histogram: Any,
+    intensity_histogram: Any,
 ) -> tuple[int, int, float]:
     """Clean every row; write the kept ones one after the other.
 
@@ -63,7 +69,8 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
         fate: (n,) uint8, a row's fate.
         lengths: (n,) int64, base_peaks, tics: (n,) float64, hashes: (n,) uint64: by kept row.
         counters: (COUNTERS,) int64, added to.
-        mz_histogram: (bins,) int64, added to; the last bin holds everything above.
+        mz_histogram, defect_histogram, intensity_histogram: (bins,) int64, added to: of the kept
+            peaks m/z, its fractional part, and the intensity over the base peak's, by halvings.
 
     Returns:
         Kept rows, kept peaks, and the greatest relative rounding of m/z to float32.
@@ -74,6 +81,8 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
     peak_int = np.empty(width, np.float64)
     mz_bits = peak_mz.view(np.uint64)
     int_bits = peak_int.view(np.uint64)
+    shares = np.empty(width, np.float32)
+    share_bits = shares.view(np.uint32)
     mixer = np.uint64(0x9E3779B97F4A7C15)
     shift = np.uint64(32)
     last_bin = mz_histogram.shape[0] - 1
@@ -170,6 +179,7 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
                     continue
                 out_mz[at] = peak_mz[place]
                 out_intensity[at] = value
+                shares[at - start] = value if normalize else np.float32(x / base)
                 at += 1
                 tic += x
             if at - start < min_peaks:
@@ -188,8 +198,11 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
             if error > rounding * m:
                 rounding = error / m
             # Compared as floats: m/z can be too large for an integer.
-            bin_of_mz = m * _MZ_BIN
+            bin_of_mz = m * _MZ_BINS
             mz_histogram[int(bin_of_mz) if bin_of_mz < last_bin else last_bin] += 1
+            defect_histogram[int((m - np.floor(m)) * _DEFECT_BINS)] += 1
+            halvings = np.int64(share_bits[place - start] >> _FLOAT32_MANTISSA) - _FAINTEST
+            intensity_histogram[halvings if halvings > 0 else 0] += 1
         counters[REMOVED_NON_FINITE] += bad_values
         counters[REMOVED_MZ] += bad_mz
         counters[REMOVED_NEGATIVE] += bad_negative
@@ -254,7 +267,7 @@ def cleaner(dtype: np.dtype[Any], *, by_column: bool) -> Callable[..., tuple[int
         row(types.float64),
         row(types.uint64),
         row(types.int64),
-        row(types.int64),
+        *[row(types.int64)] * 3,
     )
     return compiled(clean_rows, signature)
 

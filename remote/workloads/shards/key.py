@@ -15,7 +15,13 @@ from typing import Any
 
 from remote.workloads.shards.context import code_sha256, software
 from remote.workloads.shards.schema import Layout
-from remote.workloads.shards.settings import SCHEMA_VERSION, BuildSettings, MzPrecision, Split
+from remote.workloads.shards.settings import (
+    SCHEMA_VERSION,
+    BuildSettings,
+    MzPrecision,
+    Split,
+    quality_record,
+)
 
 _SAMPLES = 64
 _SAMPLE_BYTES = 64 << 10
@@ -53,7 +59,7 @@ def config_record(
         "splits": {name: list(value) for name, value in asdict(settings.splits).items()},
         "mz_precision": mz_precision,
         "preprocessing": asdict(settings.preprocessing),
-        "quality": asdict(settings.quality),
+        "quality": quality_record(settings.quality),
         "random_seed": settings.random_seed,
         "skip_damaged": skip_damaged,
     }

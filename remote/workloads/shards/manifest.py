@@ -24,6 +24,7 @@ from remote.workloads.shards.settings import SCHEMA_VERSION
 
 DATASET_MANIFEST = "dataset_manifest.json"
 QUALITY_REPORT = "quality_report.json"
+QUALITY_PAGE = "quality_report.html"
 
 
 def manifest_path(shard: Path) -> Path:

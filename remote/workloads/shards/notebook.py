@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from remote.errors import IntegrityFailure, ResultsUnusable
+from remote.workloads.shards.manifest import QUALITY_PAGE, QUALITY_REPORT
+from remote.workloads.shards.quality.markup import element, joined
 from remote.workloads.shards.settings import SPLITS, BuildSettings, read_settings
 
 
@@ -27,7 +29,7 @@ def settings_from(config: str | PathLike[str] = "", **changes: Any) -> BuildSett
 
 @dataclass(frozen=True, slots=True, repr=False)
 class QualityVerdict:
-    """The quality report in a few lines; the file itself has every figure."""
+    """The quality report in a few lines; its page has plots, the file itself every figure."""
 
     report: dict[str, Any]
 
@@ -35,8 +37,32 @@ class QualityVerdict:
         lines = [f"quality: {self.report['overall']}"]
         for name, stage in self.report["stages"].items():
             lines.append(f"  {name.replace('_', ' '):20} {stage['status']}")
+            lines += [f"    {check['reason']}" for check in _findings(stage)]
         lines += [f"  - {advice}" for advice in self.report["recommendations"]]
-        return "\n".join(lines)
+        return "\n".join([*lines, f"plots: {QUALITY_PAGE}"])
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook, with a link to the page, which lies beside it."""
+        rows = [
+            element(
+                "tr",
+                element("td", name.replace("_", " ")),
+                element("td", element("b", stage["status"])),
+                element("td", "; ".join(check["reason"] for check in _findings(stage))),
+            )
+            for name, stage in self.report["stages"].items()
+        ]
+        advice = [element("li", text) for text in self.report["recommendations"]]
+        return joined(
+            element("p", "Quality: ", element("b", self.report["overall"])),
+            element("table", *rows),
+            element("ul", *advice),
+            element("p", "Plots: ", element("a", QUALITY_PAGE, href=QUALITY_PAGE)),
+        )
+
+
+def _findings(stage: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [check for check in stage["checks"] if check["status"] != "PASS"]
 
 
 def quality_verdict(dataset: str | PathLike[str]) -> QualityVerdict:
@@ -45,7 +71,7 @@ def quality_verdict(dataset: str | PathLike[str]) -> QualityVerdict:
     Raises:
         ResultsUnusable: the folder holds no quality report.
     """
-    return QualityVerdict(_json(Path(dataset) / "quality_report.json"))
+    return QualityVerdict(_json(Path(dataset) / QUALITY_REPORT))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -5,16 +5,17 @@
     training_readiness   is the dataset fit to train on: duplicates, saturation, unknown charges?
 
 Each check gives PASS, WARN or FAIL with a reason; a stage is as bad as its worst check, the
-report as its worst stage. `LIMITS` are in the report, so that it can be read by itself.
+report as its worst stage. The limits are in the report, so that it can be read by itself. It
+holds no times, no run id and nothing of how the build was run.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,53 +23,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from remote.workloads.shards.counts import (
-    ATTRITION,
-    DAMAGED,
     HISTOGRAMS,
-    INTEGRITY,
     attrition,
     damaged,
     empty,
     integrity,
     merge,
 )
+from remote.workloads.shards.dataset import dataset_hash
+from remote.workloads.shards.quality.checks import Check, Facts, stages, worst
+from remote.workloads.shards.quality.files import REPORT_VERSION
 from remote.workloads.shards.repeats import count_repeats
+from remote.workloads.shards.settings import SCHEMA_VERSION, Limits
 
-__all__ = ["LIMITS", "Limits", "empty", "lsh_neighbours", "merge", "quality_report"]
+__all__ = ["empty", "judged_again", "lsh_neighbours", "merge", "quality_report"]
 
-Status = Literal["PASS", "WARN", "FAIL"]
-_ORDER: tuple[Status, ...] = ("PASS", "WARN", "FAIL")
+DEFAULT_LIMITS = Limits()
+
+_LAST_STAGE = "training_readiness"
+_OF_SPLITS = "split_"
 _MAX_FILES = 1_000
 _LSH_ROWS = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Shares of spectra above which a check warns or fails; ppm for rounding."""
-
-    integrity_warn: float = 0.0
-    integrity_fail: float = 0.05
-    damaged_warn: float = 0.0
-    damaged_fail: float = 0.05
-    attrition_warn: float = 0.20
-    attrition_fail: float = 0.80
-    duplicates_warn: float = 0.01
-    saturated_warn: float = 0.10
-    charge_unknown_warn: float = 0.50
-    mz_rounding_warn_ppm: float = 0.5
-
-
-LIMITS = Limits()
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. `advice` is what to do where it did not pass."""
-
-    name: str
-    status: Status
-    reason: str
-    advice: str = ""
+# Shares of a source file's spectra that were left out: the first class is none at all.
+_LOSSES = (0.0, 0.01, 0.05, 0.10, 0.25, 0.50, 1.0)
 
 
 def quality_report(
@@ -79,9 +56,11 @@ def quality_report(
     lsh_neighbours: int | None,
     max_shard_size_bytes: int,
     preprocessing: Mapping[str, Any],
+    dataset: str,
+    inputs: Sequence[str],
     splits: Mapping[str, Any] | None = None,
     split_checks: Sequence[Check] = (),
-    limits: Limits = LIMITS,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> dict[str, Any]:
     """The report of a finished build, JSON-serialisable, the same for equal shards.
 
@@ -92,33 +71,30 @@ def quality_report(
         lsh_neighbours: see `lsh_neighbours`; None where the inputs have no lsh.
         max_shard_size_bytes: the limit that the shards were closed by.
         preprocessing: the rules as recorded, `mz_precision` included.
+        dataset: its name.
+        inputs: names of the input files, by index.
         splits, split_checks: how spectra were dealt out to splits, and what is to be said of it.
         limits: what counts as too much.
     """
-    stages = {
-        "canonicalisation": _canonicalisation(counts, limits),
-        "shard_construction": _construction(counts, shards, max_shard_size_bytes),
-        "training_readiness": [
-            *_readiness(counts, duplicates, preprocessing, limits),
-            *split_checks,
-        ],
-    }
-    checks = [check for stage in stages.values() for check in stage]
-    read, written = counts["read"], counts["written"]
-    return {
-        "overall": _worst(checks),
-        "stages": {
-            name: {"status": _worst(stage), "checks": [asdict(check) for check in stage]}
-            for name, stage in stages.items()
+    facts = {
+        "dataset": {
+            "name": dataset,
+            "dataset_hash": dataset_hash(shards),
+            "inputs": list(inputs),
+            "num_shards": len(shards),
+            "num_samples": sum(shard["num_samples"] for shard in shards),
+            "total_bytes": sum(shard["file_size_bytes"] for shard in shards),
+            "largest_shard_bytes": max((shard["file_size_bytes"] for shard in shards), default=0),
+            "max_shard_size_bytes": max_shard_size_bytes,
         },
         "spectra": {
-            "read": read,
-            "written": written,
+            "read": counts["read"],
+            "written": counts["written"],
             "attrition": attrition(counts),
             "integrity": integrity(counts),
             "damaged": damaged(counts),
-            "dropped": dict(counts["dropped"]),
-            "examples": dict(counts["examples"]),
+            "dropped": dict(sorted(counts["dropped"].items())),
+            "examples": _examples(counts["examples"], inputs),
         },
         "peaks": {**counts["peaks"], "removed": dict(counts["removed"])},
         "duplicates": {"exact": duplicates, "lsh_neighbours": lsh_neighbours},
@@ -133,10 +109,41 @@ def quality_report(
         },
         "source_files": _files(counts["files"]),
         **({"splits": dict(splits)} if splits else {}),
-        "limits": asdict(limits),
         "preprocessing": dict(preprocessing),
-        "recommendations": [check.advice for check in checks if check.advice],
     }
+    return _judged(facts, limits, split_checks)
+
+
+def judged_again(report: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    """A report by other limits. No limit bears on the splits: what was said of them stays."""
+    said = report["stages"][_LAST_STAGE]["checks"]
+    kept = [x | {"dropped": tuple(x["dropped"])} for x in said if x["name"].startswith(_OF_SPLITS)]
+    return _judged(report, limits, [Check(**x) for x in kept])
+
+
+def _judged(facts: Facts, limits: Limits, split_checks: Sequence[Check]) -> dict[str, Any]:
+    found = stages(facts, limits)
+    found[_LAST_STAGE] = [*found[_LAST_STAGE], *split_checks]
+    checks = [check for stage in found.values() for check in stage]
+    verdicts = {
+        "report_version": REPORT_VERSION,
+        "schema_version": SCHEMA_VERSION,
+        "overall": worst(check.status for check in checks),
+        "stages": {
+            name: {
+                "status": worst(check.status for check in stage),
+                "checks": [_record(check) for check in stage],
+            }
+            for name, stage in found.items()
+        },
+        "recommendations": [check.advice for check in checks if check.advice],
+        "limits": asdict(limits),
+    }
+    return {**verdicts, **{name: value for name, value in facts.items() if name not in verdicts}}
+
+
+def _record(check: Check) -> dict[str, Any]:
+    return {**asdict(check), "dropped": list(check.dropped)}
 
 
 def lsh_neighbours(shards: Sequence[Path], rows: int, folder: Path) -> int | None:
@@ -169,154 +176,31 @@ def _word(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _canonicalisation(counts: Mapping[str, Any], limits: Limits) -> list[Check]:
-    read, written = counts["read"], counts["written"]
-    lost, broken, unread = attrition(counts), integrity(counts), damaged(counts)
-    balanced = read == written + lost + broken + unread
-    return [
-        _failing(
-            "accounted",
-            balanced,
-            f"{read:,} read = {written:,} written + {lost:,} attrition "
-            f"+ {broken:,} integrity + {unread:,} damaged",
-            "Report this as a defect: spectra are missing from the counts.",
-        ),
-        _failing(
-            "written",
-            written > 0,
-            f"{written:,} of {read:,} spectra written",
-            "Nothing was kept: compare the rules (min_peaks, max_precursor_mz) with the input.",
-        ),
-        _share(
-            "integrity",
-            broken,
-            read,
-            (limits.integrity_warn, limits.integrity_fail),
-            f"spectra with impossible values ({_named(counts, INTEGRITY)})",
-            "Look at the example rows in the input; its writer may be at fault.",
-        ),
-        _share(
-            "damaged",
-            unread,
-            read,
-            (limits.damaged_warn, limits.damaged_fail),
-            f"spectra left out because they cannot be read ({_named(counts, (DAMAGED,))})",
-            "Rows of the input are damaged (`damaged_ranges` in the dataset manifest): "
-            "copy it again from where it came, and build again.",
-        ),
-        _share(
-            "attrition",
-            lost,
-            read,
-            (limits.attrition_warn, limits.attrition_fail),
-            f"spectra outside the rules ({_named(counts, ATTRITION)})",
-            "Many spectra fall outside min_peaks or max_precursor_mz: are the limits meant so?",
-        ),
-    ]
-
-
-def _construction(
-    counts: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], limit: int
-) -> list[Check]:
-    held = sum(shard["num_samples"] for shard in shards)
-    largest = max((shard["file_size_bytes"] for shard in shards), default=0)
-    return [
-        _failing(
-            "complete",
-            held == counts["written"],
-            f"{held:,} spectra in {len(shards)} shards, {counts['written']:,} kept",
-            "Report this as a defect: shards and counts differ.",
-        ),
-        Check(
-            "size_limit",
-            "PASS" if largest <= limit else "WARN",
-            f"the largest shard has {largest:,} bytes, the limit is {limit:,}",
-            ""
-            if largest <= limit
-            else "One row group alone is over the limit: raise --shard-size.",
-        ),
-    ]
-
-
-def _readiness(
-    counts: Mapping[str, Any], duplicates: int, preprocessing: Mapping[str, Any], limits: Limits
-) -> list[Check]:
-    written, flags = counts["written"], counts["flags"]
-    checks = [
-        _share(
-            "duplicates",
-            duplicates,
-            written,
-            (limits.duplicates_warn, None),
-            "spectra repeat another one exactly",
-            "Remove or weigh exact duplicates before splitting into train and test.",
-        ),
-        _share(
-            "saturated",
-            flags["saturated"],
-            counts["read"],
-            (limits.saturated_warn, None),
-            "spectra fill every place of the input; weaker peaks may have been cut there",
-            "Weak peaks of saturated spectra are missing: do not train on their absence.",
-        ),
-        _share(
-            "charge_unknown",
-            flags["charge_unknown"],
-            written,
-            (limits.charge_unknown_warn, None),
-            "spectra have no known charge",
-            "Do not use charge as a feature without a mask.",
-        ),
-    ]
-    if preprocessing.get("mz_precision") == "float32":
-        worst = counts["extremes"]["mz_rounding_ppm"]
-        coarse = worst > limits.mz_rounding_warn_ppm
-        checks.append(
-            Check(
-                "mz_rounding",
-                "WARN" if coarse else "PASS",
-                f"float32 moved m/z by up to {worst:.4f} ppm",
-                "Build with --mz-precision float64." if coarse else "",
-            )
-        )
-    return checks
-
-
-def _failing(name: str, good: bool, reason: str, advice: str) -> Check:
-    return Check(name, "PASS" if good else "FAIL", reason, "" if good else advice)
-
-
-def _share(
-    name: str,
-    count: int,
-    total: int,
-    limits: tuple[float, float | None],
-    what: str,
-    advice: str,
-) -> Check:
-    share = count / total if total else 0.0
-    warn, fail = limits
-    status: Status = "WARN" if share > warn else "PASS"
-    if fail is not None and share > fail:
-        status = "FAIL"
-    reason = f"{count:,} of {total:,} ({share:.2%}) {what}"
-    return Check(name, status, reason, "" if status == "PASS" else advice)
-
-
-def _named(counts: Mapping[str, Any], reasons: Sequence[str]) -> str:
-    dropped = counts["dropped"]
-    found = [f"{reason}: {dropped[reason]:,}" for reason in reasons if reason in dropped]
-    return ", ".join(found) or "none"
-
-
-def _worst(checks: Sequence[Check]) -> Status:
-    return max((check.status for check in checks), key=_ORDER.index, default="PASS")
+def _examples(
+    examples: Mapping[str, Sequence[Sequence[int]]], inputs: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """The first rows that were dropped for each reason, by the names of their inputs."""
+    return {
+        reason: [{"input": inputs[index], "row": row} for index, row in rows]
+        for reason, rows in sorted(examples.items())
+    }
 
 
 def _files(files: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     """The source files, those that lost most first; a bounded number of them."""
     entries: list[dict[str, Any]] = [
-        {"file": name, "read": read, "written": written} for name, (read, written) in files.items()
+        {"file": name, "read": read, "written": written, "integrity": broken}
+        for name, (read, written, broken) in files.items()
     ]
     entries.sort(key=lambda x: (x["written"] - x["read"], x["file"]))
-    return {"number": len(entries), "listed": entries[:_MAX_FILES]}
+    shares = np.array([1 - x["written"] / x["read"] for x in entries])
+    classes = np.searchsorted(_LOSSES, shares)
+    numbers = np.bincount(classes, minlength=len(_LOSSES)).tolist()
+    return {
+        "number": len(entries),
+        "by_share_lost": [
+            {"up_to": up_to, "files": number}
+            for up_to, number in zip(_LOSSES, numbers, strict=True)
+        ],
+        "listed": entries[:_MAX_FILES],
+    }

@@ -6,8 +6,8 @@ part of the key that a resumed build compares; `Execution` bears on speed alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +35,45 @@ class Preprocessing:
     filter_nonfinite: bool = True
 
 
+_SHARE = {"min": 0.0, "max": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Above what a check of the quality report warns, and above what it fails; None for never.
+
+    Shares of spectra, but for `mz_rounding`, which is in ppm. They judge a dataset and change
+    nothing in it.
+    """
+
+    integrity_warn: float | None = field(default=0.0001, metadata=_SHARE)
+    integrity_fail: float | None = field(default=0.001, metadata=_SHARE)
+    damaged_warn: float | None = field(default=0.0, metadata=_SHARE)
+    damaged_fail: float | None = field(default=0.05, metadata=_SHARE)
+    attrition_warn: float | None = field(default=0.20, metadata=_SHARE)
+    attrition_fail: float | None = field(default=0.80, metadata=_SHARE)
+    duplicates_warn: float | None = field(default=0.01, metadata=_SHARE)
+    duplicates_fail: float | None = field(default=None, metadata=_SHARE)
+    saturated_warn: float | None = field(default=0.10, metadata=_SHARE)
+    saturated_fail: float | None = field(default=None, metadata=_SHARE)
+    charge_unknown_warn: float | None = field(default=0.50, metadata=_SHARE)
+    charge_unknown_fail: float | None = field(default=None, metadata=_SHARE)
+    mz_rounding_warn: float | None = field(default=0.5, metadata={"min": 0.0})
+    mz_rounding_fail: float | None = field(default=None, metadata={"min": 0.0})
+
+    def of(self, check: str) -> tuple[float | None, float | None]:
+        """Above what the check warns and fails."""
+        return getattr(self, f"{check}_warn"), getattr(self, f"{check}_fail")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Keys that contradict another, and how."""
+        names = [one.name.removesuffix("_warn") for one in fields(self)]
+        for name in (name for name in names if not name.endswith("_fail")):
+            warn, fail = self.of(name)
+            if warn is not None and fail is not None and warn > fail:
+                yield f"{name}_warn", f"must not be above {name}_fail, {warn} is above {fail}"
+
+
 @dataclass(frozen=True, slots=True)
 class Splits:
     """Groups of spectra dealt out to train, val and test; without `by` there is one split.
@@ -50,10 +89,11 @@ class Splits:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The quality ranker (off by default)."""
+    """The quality ranker (off by default), and the limits of the quality report."""
 
     enable_ranking: bool = False
     ranker_model: str | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +208,8 @@ def read_settings(path: Path) -> BuildSettings:
 def preprocessing_record(settings: BuildSettings, mz_precision: MzPrecision) -> dict[str, object]:
     """The rules as they are written into files and manifests."""
     return {**asdict(settings.preprocessing), "mz_precision": mz_precision}
+
+
+def quality_record(quality: Quality) -> dict[str, object]:
+    """What of it bears on what is written to shards: not the limits."""
+    return {name: value for name, value in asdict(quality).items() if name != "limits"}

@@ -25,9 +25,10 @@ def make_input(
     seed: int = 0,
     *,
     bad: tuple[int, int] = (0, 0),
+    bad_precursor: float = 0,
     chunk_rows: int | None = None,
 ) -> Path:
-    """An HDF5 file in the GeMS layout with short spectra; rows [bad) have precursor 0."""
+    """An HDF5 file in the GeMS layout with short spectra; rows [bad) have a precursor to drop."""
     random = np.random.default_rng(seed)
     lengths = random.integers(1, WIDTH + 1, rows)
     mz = np.sort(random.uniform(50, 1000, (rows, WIDTH)), axis=1)
@@ -36,7 +37,7 @@ def make_input(
     mz[padding] = 0
     intensity[padding] = 0
     precursor = random.uniform(100, 1500, rows).astype(np.float32)
-    precursor[slice(*bad)] = 0
+    precursor[slice(*bad)] = bad_precursor
     names = np.array([f"MSV{row // 700:06d}.mzML" for row in range(rows)], object)
     chunks = None if chunk_rows is None else (chunk_rows, 1, 1)
     packed = None if chunk_rows is None else "gzip"

@@ -54,7 +54,7 @@ def test_totals() -> None:
     assert WHOLE["written"] == 36
     assert WHOLE["dropped"] == {"too_few_peaks": 18, "peak_mz_not_positive": 18}
     assert WHOLE["removed"]["intensity_zero"] == 18
-    assert sum(read for read, _ in WHOLE["files"].values()) == 72
+    assert sum(read for read, _, _ in WHOLE["files"].values()) == 72
     assert sum(WHOLE["histograms"]["rt"]) == 36
 
 

@@ -128,6 +128,7 @@ _how = _options(
 def build_shards(**flags: Any) -> None:
     """See `_EXAMPLE`."""
     from remote.workloads.shards import build
+    from remote.workloads.shards.quality.files import read_report, refuse_failed
 
     settings = merged(flags)
     _log(settings.logging)
@@ -150,6 +151,8 @@ def build_shards(**flags: Any) -> None:
     finally:
         live.close()
     click.echo(json.dumps(result.to_json(), indent=2) if flags["as_json"] else repr(result))
+    root = result.manifest.parent
+    refuse_failed(read_report(root), root)
 
 
 _PATHS = ("tls_ca_file", "tls_cert", "tls_key")
