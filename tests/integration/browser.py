@@ -129,7 +129,11 @@ async def browser(chromium: str) -> AsyncIterator[Tab]:
             [chromium, *flags, "about:blank"], stdout=quiet, stderr=quiet, env=environment
         )
         try:
-            yield await _tab(process, Path(folder) / "DevToolsActivePort")
+            tab = await _tab(process, Path(folder) / "DevToolsActivePort")
+            try:
+                yield tab
+            finally:
+                tab.socket.close()
         finally:
             process.terminate()
             process.wait(SECONDS)

@@ -76,7 +76,8 @@ def test_every_plot_is_named_drawn_and_legible(page: Path) -> None:
         assert titles == [axis.title for axis in AXES.values()]
         heights = await tab.evaluate(
             "[...document.querySelectorAll('figure svg')].map(s => "
-            "Math.max(...[...s.querySelectorAll('rect')].map(r => r.getBoundingClientRect().height)))"
+            "Math.max(...[...s.querySelectorAll('rect')].map("
+            "r => r.getBoundingClientRect().height)))"
         )
         assert min(heights) > 60
         sizes = await tab.evaluate(

@@ -10,6 +10,7 @@ import h5py
 import pytest
 
 from remote.workloads.shards import BuildSettings, build_shards
+from remote.workloads.shards.meter import Progress
 from remote.workloads.shards.notebook import quality_verdict
 from remote.workloads.shards.settings import Limits, Quality
 from remote.workloads.shards.validate import validate
@@ -99,8 +100,9 @@ def test_limits_that_change_half_way_do_not_refuse_a_resume(
 ) -> None:
     root = tmp_path / "out"
 
-    def stop(_: object) -> None:
-        raise KeyboardInterrupt
+    def stop(now: Progress) -> None:
+        if now.done == 5_000:
+            raise KeyboardInterrupt
 
     options: dict[str, Any] = {"output_root": root, "run_id": RUN_ID, "skip_preflight": True}
     with pytest.raises(KeyboardInterrupt):

@@ -101,7 +101,7 @@ def test_the_thresholds_are_what_normal_distributions_that_far_apart_have() -> N
 def test_shares_differ_by_cohens_h() -> None:
     more = report([[(100.0, 1.0)], [], []] * 5)
     attrition = changed(compare(BASE, more).changed, "attrition")
-    assert (attrition.then, attrition.now) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert [attrition.then, attrition.now] == pytest.approx([1 / 3, 2 / 3])
     by_hand = 2 * math.asin(math.sqrt(2 / 3)) - 2 * math.asin(math.sqrt(1 / 3))
     assert attrition.h == pytest.approx(by_hand) == pytest.approx(0.6797, abs=1e-4)
     assert attrition.size == "medium"

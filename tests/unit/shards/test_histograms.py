@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remote.workloads.shards.blocks import CleanRows
 from remote.workloads.shards.clean import clean
 from remote.workloads.shards.counts import HISTOGRAMS, merge
 from remote.workloads.shards.settings import Preprocessing
@@ -25,6 +26,10 @@ SPECTRA = st.lists(
     st.lists(st.tuples(MZ, INTENSITY), min_size=1, max_size=8), min_size=1, max_size=9
 )
 PRECURSOR = st.sampled_from([64.0, 63.99999999999999, 500.984375, 2048.0]) | st.floats(1, 5_000)
+
+
+def histograms(rows: CleanRows) -> Any:
+    return rows.stats["histograms"]
 
 
 def counted(values: Array, name: str) -> list[int]:
@@ -52,7 +57,7 @@ def test_every_histogram_is_what_numpy_counts(
     charge = np.array(data.draw(st.lists(st.integers(-9, 20), min_size=number, max_size=number)))
     raw = raw_rows(peaks, precursor, rt=rt.astype(np.float32), charge=charge.astype(np.int8))
     rows = clean(raw, rules)
-    found = rows.stats["histograms"]
+    found = histograms(rows)
     columns = rows.columns
     expected = {
         "num_peaks": np.diff(rows.offsets),
@@ -85,7 +90,7 @@ def test_intensities_are_counted_by_halvings_of_the_base_peak() -> None:
     spectrum = [(100.0, 8.0), (200.0, 4.0), (300.0, 3.9), (400.0, 8 * 2.0**-20), (500.0, 1e-9)]
     for normalize in (True, False):
         rows = clean(raw_rows([spectrum]), Preprocessing(normalize_intensities=normalize))
-        found = rows.stats["histograms"]["intensity_log2"]
+        found = histograms(rows)["intensity_log2"]
         by_edge = {
             edge: n for edge, n in zip(HISTOGRAMS["intensity_log2"], found, strict=True) if n
         }
@@ -95,12 +100,12 @@ def test_intensities_are_counted_by_halvings_of_the_base_peak() -> None:
 def test_a_full_spectrum_has_a_bin_of_its_own() -> None:
     peaks = [(100.0 + place, 1.0) for place in range(128)]
     rows = clean(raw_rows([peaks, peaks[:-1]], width=128), Preprocessing())
-    found = dict(zip(HISTOGRAMS["num_peaks"], rows.stats["histograms"]["num_peaks"], strict=True))
+    found = dict(zip(HISTOGRAMS["num_peaks"], histograms(rows)["num_peaks"], strict=True))
     assert (found[128], found[124], found[129]) == (1, 1, 0)
 
 
 def test_values_that_are_not_known_are_not_counted() -> None:
     rt = np.array([np.nan, 60.0], np.float32)
-    stats = clean(raw_rows([[(100.0, 1.0)]] * 2, rt=rt), Preprocessing()).stats
-    assert sum(stats["histograms"]["rt"]) == 1
-    assert merge(stats, stats)["histograms"]["rt"][0] == 2
+    rows = clean(raw_rows([[(100.0, 1.0)]] * 2, rt=rt), Preprocessing())
+    assert sum(histograms(rows)["rt"]) == 1
+    assert merge(rows.stats, rows.stats)["histograms"]["rt"][0] == 2

@@ -13,7 +13,7 @@ import pytest
 
 from remote.workloads.shards.clean import clean
 from remote.workloads.shards.counts import merge
-from remote.workloads.shards.report import judged, lsh_neighbours, quality_report
+from remote.workloads.shards.report import judged_again, lsh_neighbours, quality_report
 from remote.workloads.shards.settings import Limits, Preprocessing
 from tests.unit.shards.raws import Peaks, raw_rows
 
@@ -103,7 +103,7 @@ def test_examples_name_input_and_row() -> None:
 def test_a_report_is_judged_again_as_if_by_these_limits_at_first() -> None:
     spectra = [*GOOD, BAD]
     lenient = Limits(integrity_warn=None, integrity_fail=None, duplicates_fail=0.0)
-    again = judged(report(spectra), lenient)
+    again = judged_again(report(spectra), lenient)
     assert list(again.items()) == list(report(spectra, limits=lenient).items())
     assert (report(spectra)["overall"], again["overall"]) == ("FAIL", "PASS")
 

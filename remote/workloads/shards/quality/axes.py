@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,8 @@ class Axis:
         """What each bin holds, in words."""
         unit = f" {self.unit}" if self.unit else ""
         shown = [self.shown(edge) for edge in edges]
-        whole = all(b - a == 1 for a, b in zip(edges, edges[1:], strict=False)) and not self.log2
-        names = [
-            low if whole else f"{low} to {high}"
-            for low, high in zip(shown, shown[1:], strict=False)
-        ]
+        whole = all(b - a == 1 for a, b in pairwise(edges)) and not self.log2
+        names = [low if whole else f"{low} to {high}" for low, high in pairwise(shown)]
         last = f"{shown[-1]} and more"
         return [f"{name}{unit}" for name in (*names, last)]
 

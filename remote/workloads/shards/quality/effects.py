@@ -78,7 +78,7 @@ class Comparison:
     @property
     def largest(self) -> Size:
         """The largest effect."""
-        sizes = [one.size for one in (*self.moved, *self.changed)]
+        sizes = [one.size for one in self.moved] + [one.size for one in self.changed]
         return max(sizes, key=SIZES.index, default="negligible")
 
 

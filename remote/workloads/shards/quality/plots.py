@@ -140,11 +140,9 @@ def _bars(view: _View, total: int, top: float) -> Iterator[Markup]:
 def _ticks(view: _View) -> Iterator[Markup]:
     y = _HEIGHT - _BOTTOM
     yield element("path", d=f"M{_LEFT:g} {y:g}H{_WIDTH - _RIGHT:g}", class_="axis")
-    # A bin of one whole number is named in its middle, any other one at its left side.
-    whole = not view.axis.log2 and view.edges[1] - view.edges[0] == 1
     reached = -math.inf
     for place, label in _places(view):
-        x = view.x(place + (0.5 if whole else 0))
+        x = view.x(place)
         half = len(label) * _LETTER / 2
         if x - half < reached + 4:
             continue
@@ -156,7 +154,10 @@ def _ticks(view: _View) -> Iterator[Markup]:
 
 def _places(view: _View) -> list[tuple[float, str]]:
     """Ticks that lie on the part that is shown; its ends where there are too few."""
-    found = [(view.place(value), label) for value, label in view.axis.ticks]
+    # A bin of one whole number is named in its middle, any other one at its left side.
+    whole = not view.axis.log2 and view.edges[1] - view.edges[0] == 1
+    shift = 0.5 if whole else 0.0
+    found = [(view.place(value) + shift, label) for value, label in view.axis.ticks]
     inside = [(place, label) for place, label in found if view.first <= place <= view.stop]
     if len(inside) > 1:
         return inside
