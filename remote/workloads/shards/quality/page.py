@@ -156,15 +156,26 @@ def _examples(rows: Sequence[Mapping[str, Any]], reason: str) -> Markup:
     """The first rows by input, as they can be looked at there."""
     if not rows:
         return Markup()
-    by_input: dict[str, list[str]] = {}
+    by_input: dict[str, list[int]] = {}
     for row in rows:
-        by_input.setdefault(row["input"], []).append(f"{row['row']}")
+        by_input.setdefault(row["input"], []).append(row["row"])
     lines = [
-        element("li", element("bdi", name), f": rows {', '.join(numbers)}")
+        element("li", element("bdi", name), f": rows {_runs(numbers)}")
         for name, numbers in by_input.items()
     ]
     summary = element("summary", f"Example rows, {reason}")
     return element("details", summary, element("ul", *lines), open="")
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    """Rising numbers, those that follow one another as from and to."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{r[0]} to {r[-1]}" if len(r) > 2 else ", ".join(map(str, r)) for r in runs)
 
 
 def _left_out(report: Mapping[str, Any]) -> Markup:
@@ -213,19 +224,20 @@ def _head(*names: str) -> Markup:
     return element("tr", *cells)
 
 
-def _table(caption: str, head: Markup, rows: Sequence[Markup]) -> Markup:
+def _table(caption: str, head: Markup, rows: Sequence[Markup], kind: str = "") -> Markup:
     return element(
         "table",
         element("caption", caption),
         element("thead", head),
         element("tbody", *rows),
+        class_=kind,
     )
 
 
 def _written(report: Mapping[str, Any]) -> Markup:
     written, flags, peaks = report["spectra"]["written"], report["flags"], report["peaks"]
     repeated = report["duplicates"]
-    ppm = report["mz_rounding"]["float32_max_ppm"]
+    rounding = report["mz_rounding"]
     shown: dict[str, tuple[str, str]] = {
         "Exact duplicates of an earlier spectrum": _of(repeated["exact"], written),
         "Spectra whose lsh another one has": _of(repeated["lsh_neighbours"], written),
@@ -236,9 +248,9 @@ def _written(report: Mapping[str, Any]) -> Markup:
         "Spectra with peaks above the precursor": _of(flags["peaks_above_precursor"], written),
         "Peaks above the precursor": _of(peaks["above_precursor"], peaks["written"]),
         "Spectra whose peaks had to be sorted": _of(flags["sorted"], written),
-        "Greatest rounding of m/z as float32": (
-            f"{ppm:.4f} ppm",
-            report["mz_rounding"]["stored_as"],
+        f"Greatest rounding of m/z as float32 (stored as {rounding['stored_as']})": (
+            f"{rounding['float32_max_ppm']:.4f} ppm",
+            "",
         ),
     }
     rows = [
@@ -318,7 +330,7 @@ def _losers(entries: Sequence[Mapping[str, Any]]) -> Markup:
         for entry in entries
     ]
     head = _head("File", "Read", "Lost", "Share", "Impossible values")
-    return _table("Files that lost most", head, rows)
+    return _table("Files that lost most", head, rows, "files")
 
 
 def _made(report: Mapping[str, Any]) -> Markup:
