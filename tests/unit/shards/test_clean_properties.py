@@ -92,8 +92,8 @@ def test_everything_is_accounted_for(raw: RawRows, rules: Rules) -> None:
     assert peaks["read"] == (
         peaks["written"] + peaks["in_dropped"] + sum(stats["removed"].values())
     )
-    assert sum(read for read, _ in stats["files"].values()) == stats["read"]
-    assert sum(written for _, written in stats["files"].values()) == stats["written"]
+    files = [sum(numbers) for numbers in zip(*stats["files"].values(), strict=True)]
+    assert files == [stats["read"], stats["written"], integrity(stats)]
     assert sum(stats["histograms"]["mz"]) == peaks["written"]
     assert sum(stats["histograms"]["num_peaks"]) == stats["written"]
 
