@@ -112,6 +112,25 @@ def test_limits_that_change_half_way_do_not_refuse_a_resume(
     assert (result.quality, result.resumed_rows) == ("WARN", 5_000)
 
 
+def test_what_was_said_of_splits_stays_where_it_is_judged_again(
+    tmp_path: Path, bad_input: Path
+) -> None:
+    (tmp_path / "c.yaml").write_text("quality: {limits: {integrity_fail: null}}\n")
+    given = ("--split-by", "source_file", "--split-fractions", "0.5,0.3,0.2")
+    build(tmp_path / "out", bad_input, *given, code=FAILED)
+    build(tmp_path / "out", bad_input, *given, "--resume", "--config", tmp_path / "c.yaml")
+    again = json.loads((tmp_path / "out" / "quality_report.json").read_text())
+    checks = {x["name"]: x["status"] for x in again["stages"]["training_readiness"]["checks"]}
+    assert checks["split_overlap"] == "PASS"
+    assert (again["overall"], again["splits"]["by"]) == ("WARN", ["source_file"])
+    page = (tmp_path / "out" / "quality_report.html").read_text()
+    assert all(f">{count:,}</td>" in page for count in again["splits"]["spectra"].values())
+    build(tmp_path / "first", bad_input, *given, "--config", tmp_path / "c.yaml")
+    assert (tmp_path / "first" / "quality_report.json").read_text() == json.dumps(
+        again, indent=2, ensure_ascii=False
+    ) + "\n"
+
+
 def test_against_an_earlier_report(tmp_path: Path, sound: Path, failed: Path) -> None:
     same = msms("quality-report", sound, "--against", sound).stdout
     assert "the largest effect is negligible" in same

@@ -58,6 +58,7 @@ def page(report: Mapping[str, Any]) -> bytes:
         _checks(report),
         _left_out(report),
         _written(report),
+        *([_splits(report["splits"])] if "splits" in report else []),
         _distributions(report["histograms"]),
         _source_files(report["source_files"]),
         _made(report),
@@ -268,6 +269,36 @@ def _of(count: int | None, total: int) -> tuple[str, str]:
     if count is None:
         return "not known", ""
     return f"{count:,}", percent(count / total) if total else ""
+
+
+def _splits(found: Mapping[str, Any]) -> Markup:
+    rows = [
+        element(
+            "tr",
+            element("th", name, scope="row"),
+            element("td", f"{count:,}"),
+            element("td", percent(found["shares"][name])),
+            element("td", percent(found["fractions"].get(name, 0.0))),
+        )
+        for name, count in found["spectra"].items()
+    ]
+    groups = [
+        element(
+            "tr",
+            element("th", element("code", key), scope="row"),
+            element("td", f"{shared['groups']:,}"),
+            element("td", f"{shared['largest']:,}"),
+            element("td", f"{shared['several']:,}"),
+        )
+        for key, shared in found["keys"].items()
+    ]
+    return _section(
+        "Splits",
+        element("p", f"By {', '.join(found['by'])}; groups are never divided.", class_="note"),
+        _table("Spectra of each split", _head("Split", "Spectra", "Share", "Asked"), rows),
+        _table("What they share", _head("Key", "Groups", "Largest", "In several"), groups),
+        name="splits",
+    )
 
 
 def _distributions(histograms: Mapping[str, Any]) -> Markup:
