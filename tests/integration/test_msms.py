@@ -62,7 +62,7 @@ def test_a_dataset_is_valid_until_it_is_damaged(dataset: Path) -> None:
 def test_the_report_is_shown(dataset: Path) -> None:
     assert msms("quality-report", dataset).stdout.startswith("overall ")
     assert json.loads(msms("quality-report", dataset, "--json").stdout)["stages"]
-    assert "no quality report" in msms("quality-report", dataset.parent, code=13).stderr
+    assert "no quality report" in msms("quality-report", dataset / "train", code=13).stderr
 
 
 def test_refusals_have_a_hint_and_their_exit_code(dataset: Path, tmp_path: Path) -> None:
