@@ -94,6 +94,23 @@ def test_groups_that_share_a_spectrum_stay_together(spectra: Path, tmp_path: Pat
     assert keys["lsh"]["several"] == keys["source_file"]["several"] == 0
 
 
+def test_a_split_that_gets_nothing_leaves_nothing_and_is_told(tmp_path: Path) -> None:
+    """One source file is one group: two of the three splits stay empty."""
+    path = make_input(tmp_path / "a.hdf5", 600, 4)
+    root = tmp_path / "out"
+    build(path, root, "--split-by", "source_file")
+    assert len(list(root.glob("*/shard_*.parquet"))) == 1
+    assert not list(root.glob("*/.*"))
+    found = report(root)
+    assert sorted(found["splits"]["spectra"].values()) == [0, 0, 600]
+    checks = found["stages"]["training_readiness"]["checks"]
+    assert [x["status"] for x in checks if x["name"] == "split_shares"] == ["WARN"]
+    before = tree(root)
+    build(path, root, "--split-by", "source_file", "--resume")
+    assert tree(root) == before
+    msms("validate-shards", root)
+
+
 @pytest.mark.parametrize(
     "how",
     [

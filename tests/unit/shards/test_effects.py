@@ -21,7 +21,7 @@ from remote.workloads.shards.settings import Preprocessing
 from tests.unit.shards.raws import Peaks, raw_rows
 
 
-def report(spectra: list[Peaks], **columns: Any) -> dict[str, Any]:
+def report(spectra: list[Peaks], dataset: str = "made", **columns: Any) -> dict[str, Any]:
     cleaned = clean(raw_rows(spectra, **columns), Preprocessing())
     return quality_report(
         merge(cleaned.stats),
@@ -30,7 +30,7 @@ def report(spectra: list[Peaks], **columns: Any) -> dict[str, Any]:
         lsh_neighbours=None,
         max_shard_size_bytes=1,
         preprocessing={},
-        dataset="made",
+        dataset=dataset,
         inputs=["a.hdf5"],
     )
 

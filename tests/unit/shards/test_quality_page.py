@@ -19,6 +19,7 @@ from remote.workloads.shards.quality.page import page
 from remote.workloads.shards.report import quality_report
 from remote.workloads.shards.settings import Preprocessing
 from tests.unit.shards.raws import Peaks, raw_rows
+from tests.unit.shards.test_effects import report as report_of
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>\u202egnp.exe\n"
 VOID = {"meta"}
@@ -142,17 +143,7 @@ def test_equal_reports_give_equal_pages() -> None:
 
 
 def test_a_report_of_nothing_is_shown_as_well() -> None:
-    empty = quality_report(
-        merge(clean(raw_rows([[]]), Preprocessing()).stats),
-        duplicates=0,
-        shards=[],
-        lsh_neighbours=None,
-        max_shard_size_bytes=1,
-        preprocessing={},
-        dataset="",
-        inputs=["a.hdf5"],
-    )
-    text = Outline(page(empty).decode()).text
+    text = Outline(page(report_of([[]], dataset="")).decode()).text
     assert "No values." in text
     assert "The inputs name none." in text
 
