@@ -37,6 +37,7 @@ _GAP_BYTES: Final = 1 << 12
 
 _LOST: Final = "a chunk was never written, or is lost"
 _TWICE: Final = "its index names a chunk twice"
+_AT_HEAD: Final = "its index puts a chunk where the head of the file is"
 _EMPTY: Final = "its index names a chunk of no bytes"
 _BEYOND: Final = "a chunk would lie beyond the end of the file"
 _OVERLAP: Final = "two chunks would lie in one place"
@@ -181,6 +182,8 @@ def _faults(
             faults[key] = _TWICE
         elif not chunk.size:
             faults[key] = _EMPTY
+        elif not chunk.byte_offset:
+            faults[key] = _AT_HEAD
         elif chunk.byte_offset + chunk.size > end:
             faults[key] = _BEYOND
         elif (chunk.filter_mask, chunk.size) in lies:
@@ -228,6 +231,8 @@ def _spans(stored: Sequence[Any], end: int) -> tuple[npt.NDArray[Any], npt.NDArr
     sizes = np.array([x.size for x in stored], np.uint64)
     if not sizes.all():
         raise Unreadable(_EMPTY)
+    if not offsets.all():
+        raise Unreadable(_AT_HEAD)
     if max(offsets.max(), sizes.max()) > end or np.any(offsets + sizes > end):
         raise Unreadable(f"{_BEYOND} ({end} bytes)")
     order = offsets.argsort()
