@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.faults.damaged import SEED, TIERS
+from remote.errors import InputUnusable
+from remote.workloads.shards.opening import open_source
+from tests.faults.damaged import SEED, TIERS, wipes
 from tests.faults.damaged_campaign import Campaign
 
 
@@ -37,3 +41,15 @@ def test_everything() -> None:
 @pytest.mark.slow
 def test_everything_with_damage_skipped() -> None:
     check("everything", skip=True)
+
+
+def test_a_chunk_at_the_head_of_the_file_is_not_believed(tmp_path: Path) -> None:
+    """A wiped index may put one at address 0, where its bytes would be taken for numbers."""
+    (case,) = (x for x in wipes("unpacked", 40, 8) if x.name == "wipe unpacked 38912 zeros")
+    path = tmp_path / "a.hdf5"
+    case.make(path)
+    with pytest.raises(InputUnusable, match="the head of the file"):
+        open_source(path)
+    with open_source(path, skip_damaged=True) as source:
+        (damage,) = source.read(0, source.rows).damaged
+    assert (damage.dataset, damage.row_start, damage.row_stop) == ("RT", 100, 120)
