@@ -101,7 +101,7 @@ def test_a_sample_is_written_and_planned(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["build-shards", "validate-shards", "quality-report", "sample-data", "test-determinism"]
+    "verb", ["build-shards", "validate-shards", "quality-report", "sample-data", "ready"]
 )
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert f"msms {verb} " in msms(verb, "--help").stdout
