@@ -47,13 +47,16 @@ class Peaks:
 
         Of equally intense ones the first are kept.
         """
-        if not len(self) or self.lengths.max() <= most:
+        long = np.flatnonzero(self.lengths > most)
+        if not len(long):
             return self
-        owner = np.repeat(np.arange(len(self)), self.lengths)
-        order = np.lexsort((-self.intensity, owner))  # stable: equal ones stay in order
-        rank = np.arange(len(owner)) - self.offsets[:-1][owner]
-        keep = np.zeros(len(owner), bool)
-        keep[order] = rank < most
+        cut = self.take(long)
+        owner = np.repeat(np.arange(len(cut)), cut.lengths)
+        order = np.lexsort((-cut.intensity, owner))  # stable: equal ones stay in order
+        rank = np.arange(len(owner)) - cut.offsets[:-1][owner]
+        weak = order[rank >= most]
+        keep = np.ones(len(self.mz), bool)
+        keep[weak + (self.offsets[long] - cut.offsets[:-1])[owner[weak]]] = False
         kept = np.minimum(self.lengths, most)
         return Peaks(bounds(kept), self.mz[keep], self.intensity[keep])
 

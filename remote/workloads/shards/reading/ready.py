@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -60,27 +61,29 @@ class Readiness:
         )
 
 
-def ready(root: Path, *, sample: int | None = None, seed: int = 0) -> Readiness:
-    """Look at the dataset in a folder.
+def ready(dataset: str | PathLike[str], *, sample: int | None = None, seed: int = 0) -> Readiness:
+    """Look at a dataset.
 
     Args:
+        dataset: its folder.
         sample: row groups to read, drawn by `seed`; None for all.
 
     Raises:
         ResultsUnusable: there is no dataset.
     """
-    dataset = dataset_record(root)
-    checks = list(record_checks(root, dataset))
+    root = Path(dataset)
+    record = dataset_record(root)
+    checks = list(record_checks(root, record))
     began = time.monotonic()
     groups: tuple[RowGroup, ...] = ()
     try:
         shards = read_shards(root)
         groups = shards.row_groups()
-        found = try_out(shards, sampled(groups, sample, seed), dataset["preprocessing"])
+        found = try_out(shards, sampled(groups, sample, seed), record["preprocessing"])
     except WorkhorseError as error:  # a shard that cannot even be opened
         found = Found(unreadable=[error.problem])
     seconds = time.monotonic() - began
-    checks += _reading(found, dataset["preprocessing"])
+    checks += _reading(found, record["preprocessing"])
     worst = max((check.status for check in checks), key=_ORDER.index)
     return Readiness(worst, tuple(checks), (found.row_groups, len(groups)), found.spectra, seconds)
 

@@ -97,14 +97,14 @@ def _splits(dataset: Mapping[str, Any]) -> Check:
             "splits",
             "FAIL",
             f"there is nothing to train on: {counts or 'no spectra at all'}",
-            "Build with the split train, or take another dataset.",
+            "Build with --split-by, or without --split.",
         )
     if len([name for name in SPLITS if held.get(name)]) < 2:
         return Check(
             "splits",
             "WARN",
             f"{counts}, and nothing to validate or test with",
-            "Keep spectra for validation that have nothing in common with those trained on.",
+            "Build with --split-by source_file, or lsh: what is alike stays together.",
         )
     return Check("splits", "PASS", counts)
 
