@@ -29,9 +29,9 @@ MADE = Path(tempfile.gettempdir()) / "workhorse-libraries"
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """12,960 spectra in three row groups."""
+    """12,995 spectra in three row groups."""
     root = tmp_path_factory.mktemp("libraries")
-    source = make_input(root / "a.hdf5", 13_000, 3, bad=(6_000, 6_040))
+    source = make_input(root / "a.hdf5", 13_000, 3, bad=(6_000, 6_005))
     build_shards(input_hdf5=source, output_root=root / "out", min_memory_gb=0, min_disk_gb=0)
     return root / "out"
 

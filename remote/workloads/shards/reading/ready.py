@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from remote.errors import WorkhorseError
+from remote.workloads.shards.quality.checks import Check, Status, worst
 from remote.workloads.shards.reading.records import dataset_record, record_checks
 from remote.workloads.shards.reading.shards import RowGroup, read_shards
 from remote.workloads.shards.reading.trial import Found, sampled, try_out
-from remote.workloads.shards.report import Check, Status
-
-_ORDER: tuple[Status, ...] = ("PASS", "WARN", "FAIL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +82,8 @@ def ready(dataset: str | PathLike[str], *, sample: int | None = None, seed: int 
         found = Found(unreadable=[error.problem])
     seconds = time.monotonic() - began
     checks += _reading(found, record["preprocessing"])
-    worst = max((check.status for check in checks), key=_ORDER.index)
-    return Readiness(worst, tuple(checks), (found.row_groups, len(groups)), found.spectra, seconds)
+    status = worst(check.status for check in checks)
+    return Readiness(status, tuple(checks), (found.row_groups, len(groups)), found.spectra, seconds)
 
 
 def _reading(found: Found, preprocessing: Mapping[str, Any]) -> Iterator[Check]:

@@ -9,8 +9,8 @@ from typing import Any
 from remote.errors import ResultsUnusable, WorkhorseError
 from remote.workloads.shards.damage import rows_in
 from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
+from remote.workloads.shards.quality.checks import Check
 from remote.workloads.shards.reading.opening import opened
-from remote.workloads.shards.report import Check
 from remote.workloads.shards.settings import SPLITS
 
 

@@ -15,13 +15,13 @@ ROWS = 13_000
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The input: rows [6_000, 6_040) have no precursor and are dropped."""
-    return make_input(tmp_path_factory.mktemp("input") / "a.hdf5", ROWS, 3, bad=(6_000, 6_040))
+    """The input: rows [6_000, 6_005) have no precursor and are dropped."""
+    return make_input(tmp_path_factory.mktemp("input") / "a.hdf5", ROWS, 3, bad=(6_000, 6_005))
 
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Path:
-    """Row groups of 5,000, 4,960 and 3,000 spectra, in two shards."""
+    """Row groups of 5,000, 4,995 and 3,000 spectra, in two shards."""
     root = tmp_path_factory.mktemp("dataset") / "shards"
     build_shards(
         BuildSettings(max_shard_size_bytes=900_000),

@@ -20,7 +20,7 @@ from remote.workloads.shards import numpy_batches, read_shards, to_torch
 from remote.workloads.shards.reading.batches import Batch
 from tests.unit.shards.reading.breaking import break_page
 
-ALL = 12_960
+ALL = 12_995
 
 
 def rows_of(batches: Iterable[Batch]) -> list[int]:

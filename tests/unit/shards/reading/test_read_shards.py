@@ -40,7 +40,7 @@ def plain(root: Path) -> pa.Table:
 
 def test_reads_every_row_in_order(dataset: Path) -> None:
     shards = read_shards(dataset)
-    assert len(shards) == 12_960
+    assert len(shards) == 12_995
     assert shards.table().unify_dictionaries().equals(plain(dataset))
     assert shards.schema.equals(pq.read_schema(shards_in(dataset)[0]), check_metadata=True)
     assert "2 shards" in repr(shards)
@@ -64,7 +64,7 @@ def test_a_path_is_a_dataset_a_split_or_shards(dataset: Path, copy: Path, kind: 
         "split": {"path": dataset, "split": "train"},
         "lying": {"path": copy},
     }
-    assert read_shards(columns=["sample_id"], **known[kind]).table().num_rows == 12_960
+    assert read_shards(columns=["sample_id"], **known[kind]).table().num_rows == 12_995
 
 
 def test_one_shard_and_one_split(dataset: Path, copy: Path) -> None:
@@ -78,7 +78,7 @@ def test_one_shard_and_one_split(dataset: Path, copy: Path) -> None:
     manifest.write_text(json.dumps(record))
     assert read_shards(copy, split="val").files == (copy / "val" / first.name,)
     assert read_shards(copy, split="train").files == (second,)
-    assert len(read_shards(copy)) == 12_960
+    assert len(read_shards(copy)) == 12_995
 
 
 @pytest.mark.parametrize("names", [None, "ancestor", "depthcharge", "matchms"])
@@ -121,7 +121,7 @@ def test_row_groups_that_hold_nothing_wanted_are_not_read(dataset: Path) -> None
     assert (group.path, group.rows) == (shards_in(dataset)[1], 3_000)
     assert shards.read(group)["source_row"].to_pylist() == list(range(10_000, 13_000))
     assert (
-        sum(len(read_shards(dataset).read(g)) for g in read_shards(dataset).row_groups()) == 12_960
+        sum(len(read_shards(dataset).read(g)) for g in read_shards(dataset).row_groups()) == 12_995
     )
 
 
@@ -131,8 +131,8 @@ def test_other_libraries_take_it_as_it_is(dataset: Path) -> None:
     assert pl.DataFrame(shards)["mzs"].to_list() == expected["mzs"].to_pylist()
     assert pl.DataFrame(shards)["source_file"].to_list() == expected["source_file"].to_pylist()
     counted = duckdb.connect().execute("select count(*), sum(len(mzs)) from shards").fetchall()
-    assert counted == [(12_960, pc.sum(pc.list_value_length(expected["mzs"])).as_py())]
-    assert pa.table(shards).num_rows == 12_960
+    assert counted == [(12_995, pc.sum(pc.list_value_length(expected["mzs"])).as_py())]
+    assert pa.table(shards).num_rows == 12_995
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_shards_of_other_columns(copy: Path) -> None:
     with_schema(path, lambda x: x.drop_columns(["charge"]))
     with pytest.raises(UsageError, match=re.escape(f"{path} does not have it")):
         read_shards(copy).table()
-    assert read_shards(copy, columns=["mzs"]).table().num_rows == 12_960
+    assert read_shards(copy, columns=["mzs"]).table().num_rows == 12_995
     shutil.rmtree(copy)
 
 
