@@ -227,6 +227,18 @@ class QualityFailed(WorkhorseError):
     exit_code = 31
 
 
+class NotReady(WorkhorseError):
+    """A dataset is not fit to train on; `problem` lists the checks that failed."""
+
+    exit_code = 33
+
+
+class PackageMissing(WorkhorseError):
+    """A library that is used only where it is asked for is not installed."""
+
+    exit_code = 34
+
+
 class InternalError(WorkhorseError):
     """A defect in Workhorse; the hint names the log file."""
 

@@ -59,6 +59,13 @@ def test_a_dataset_is_valid_until_it_is_damaged(dataset: Path) -> None:
     shard.write_bytes(whole)
 
 
+def test_ready_says_so_with_its_exit_code(dataset: Path) -> None:
+    assert msms("ready", dataset, "--sample", 1).stdout.splitlines()[-1] == "ready"
+    refused = msms("ready", dataset, "--strict", "--json", code=33)
+    assert "splits: " in refused.stderr
+    assert json.loads(refused.stdout)["spectra"] == 7_000
+
+
 def test_the_report_is_shown(dataset: Path) -> None:
     assert msms("quality-report", dataset).stdout.startswith("overall ")
     assert json.loads(msms("quality-report", dataset, "--json").stdout)["stages"]
@@ -101,7 +108,15 @@ def test_a_sample_is_written_and_planned(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["build-shards", "validate-shards", "quality-report", "sample-data", "test-determinism"]
+    "verb",
+    [
+        "build-shards",
+        "validate-shards",
+        "quality-report",
+        "sample-data",
+        "test-determinism",
+        "ready",
+    ],
 )
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert f"msms {verb} " in msms(verb, "--help").stdout

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from remote.config import load
+from remote.workloads.shards import build_shards
 from tests.lab.host import LabHost
 
 pytestmark = pytest.mark.integration
@@ -98,9 +99,11 @@ def test_the_commands_of_a_clean_clone(checkout: Path) -> None:
 def test_the_python_of_a_notebook(checkout: Path) -> None:
     results = checkout / "results"
     if not any(results.glob("10_build_shards_*")):
-        folder = results / "10_build_shards_20250423_143022"
-        (folder / "train").mkdir(parents=True)
-        (folder / "train" / "shard.parquet").touch()
+        build_shards(
+            input_hdf5=checkout / "data" / "raw" / "GeMS_C.9.hdf5",
+            output_root=results / "10_build_shards_20250423_143022",
+            skip_preflight=True,
+        )
     code = code_of(checkout, "python") + "\nassert shards, folder\nprint(folder)"
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -112,6 +115,7 @@ def test_the_python_of_a_notebook(checkout: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "10_build_shards_" in done.stdout
+    assert (checkout / "notebooks" / "spectra.hdf5").is_file()
 
 
 def test_adding_a_package(tmp_path: Path, copy_checkout: CopyCheckout) -> None:

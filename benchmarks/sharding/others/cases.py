@@ -69,17 +69,17 @@ def other(pipeline: Other, source: Path, rows: int, scratch: Path, cache: Path) 
 
 
 @cache
-def environment(folder: Path) -> Path:
+def environment(folder: Path, requirements: Path = REQUIREMENTS) -> Path:
     """The Python that has the other libraries; made at the first call, and kept."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + version.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(requirements.read_bytes() + version.encode()).hexdigest()[:12]
     made = folder / f"others-{digest}"
     if not made.exists():
-        print(f"installing {REQUIREMENTS.name} into {made}", file=sys.stderr)
+        print(f"installing {requirements.name} into {made}", file=sys.stderr)
         unfinished = made.with_suffix(".partial")
         _uv("venv", "--clear", "--python", sys.executable, str(unfinished))
         python = unfinished / "bin" / "python"
-        _uv("pip", "install", "--python", str(python), "--requirement", str(REQUIREMENTS))
+        _uv("pip", "install", "--python", str(python), "--requirement", str(requirements))
         unfinished.rename(made)
     return made / "bin" / "python"
 
