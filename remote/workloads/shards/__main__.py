@@ -11,6 +11,7 @@ from remote.errors import Cancelled, InternalError, WorkhorseError
 from remote.workloads.shards.cli.build import build_shards
 from remote.workloads.shards.cli.determinism import test_determinism
 from remote.workloads.shards.cli.report import quality_report
+from remote.workloads.shards.cli.reshard import reshard
 from remote.workloads.shards.cli.sample import sample_data
 from remote.workloads.shards.cli.stopping import advice, stopping
 from remote.workloads.shards.cli.validate import validate_shards
@@ -22,7 +23,14 @@ def msms() -> None:
     """Build, check and describe datasets of MS/MS spectra."""
 
 
-for command in (build_shards, validate_shards, quality_report, sample_data, test_determinism):
+for command in (
+    build_shards,
+    validate_shards,
+    quality_report,
+    reshard,
+    sample_data,
+    test_determinism,
+):
     msms.add_command(command)
 
 
