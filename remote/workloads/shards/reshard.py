@@ -24,7 +24,6 @@ from remote.workloads.progress import progress
 from remote.workloads.shards.context import default_run_id
 from remote.workloads.shards.manifest import (
     DATASET_MANIFEST,
-    QUALITY_REPORT,
     ShardNames,
     read_manifest,
 )
@@ -37,8 +36,8 @@ from remote.workloads.shards.resharding.records import (
     dataset_record,
     finished,
     parent_record,
-    resharded_report,
     run_record,
+    write_resharded_report,
 )
 from remote.workloads.shards.resharding.state import State, begin, sweep
 from remote.workloads.shards.validation.agreement import disagreements
@@ -216,9 +215,7 @@ def _copy(given: _Given, state: State, watch: Watch, clock: Clock) -> None:
         copy()
         manifests += copy.manifests
         passed.split_done(len(copy.manifests))
-    report = resharded_report(given.root, manifests, given.limit)
-    if report is not None:
-        write_atomic(given.output / QUALITY_REPORT, json_bytes(report))
+    write_resharded_report(given.root, given.output, manifests, given.limit)
     dataset = dataset_record(given.dataset, state.parent, manifests, finished(run, clock()))
     write_atomic(given.output / DATASET_MANIFEST, json_bytes(dataset))
 

@@ -14,7 +14,12 @@ import pyarrow.parquet as pq
 from remote.workloads.durable import sha256_file
 from remote.workloads.shards.dataset import dataset_hash, shard_entry, splits_record
 from remote.workloads.shards.encode import id_lines
-from remote.workloads.shards.manifest import DATASET_MANIFEST, manifest_path, read_manifest
+from remote.workloads.shards.manifest import (
+    DATASET_MANIFEST,
+    QUALITY_REPORT,
+    manifest_path,
+    read_manifest,
+)
 from remote.workloads.shards.validation.stored import Stored
 
 Change = Callable[[pa.Table], pa.Table]
@@ -104,6 +109,8 @@ def agree(root: Path) -> None:
         )
 
     edit(root / DATASET_MANIFEST, told)
+    known = dataset_hash(manifests)
+    edit(root / QUALITY_REPORT, lambda report: report["dataset"].update(dataset_hash=known))
 
 
 def flip(path: Path, at: int, bit: int = 0) -> None:

@@ -16,7 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from remote.workloads.shards.footer import Footer, columns_of, footer_of
-from remote.workloads.shards.manifest import DATASET_MANIFEST, manifest_path, read_manifest
+from remote.workloads.shards.manifest import (
+    DATASET_MANIFEST,
+    QUALITY_REPORT,
+    manifest_path,
+    read_manifest,
+)
 from remote.workloads.shards.thrift import encode_struct
 from remote.workloads.shards.validation.stored import Stored
 from tests.unit.shards.harmed_dataset import (
@@ -296,6 +301,13 @@ CASES = [
         dataset(lambda x: x.update(status="damaged")),
         "do not agree",
         "dataset",
+    ),
+    Case("report missing", lambda r: (r / QUALITY_REPORT).unlink(), "is missing", "report"),
+    Case(
+        "report of another dataset",
+        lambda r: edit(r / QUALITY_REPORT, lambda x: x["dataset"].update(num_shards=7)),
+        "dataset.num_shards is 7",
+        "report",
     ),
     Case(
         "rules of the manifest",

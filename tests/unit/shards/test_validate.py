@@ -14,7 +14,7 @@ import pytest
 from remote.errors import ResultsUnusable
 from remote.workloads.durable import sha256_file
 from remote.workloads.shards import BuildSettings, build_shards
-from remote.workloads.shards.manifest import DATASET_MANIFEST, manifest_path
+from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, manifest_path
 from remote.workloads.shards.settings import Preprocessing, Splits
 from remote.workloads.shards.validate import validate
 from remote.workloads.shards.validation.problems import SHOWN, Problem
@@ -64,6 +64,7 @@ def places(root: Path) -> dict[str, str]:
     names = [path.relative_to(root).as_posix() for path in shards(root)]
     return {
         "dataset": DATASET_MANIFEST,
+        "report": QUALITY_REPORT,
         **{f"shard{i}": name for i, name in enumerate(names)},
         **{f"manifest{i}": f"{name[:-8]}.manifest.json" for i, name in enumerate(names)},
     }

@@ -15,12 +15,11 @@ from remote.workloads.shards.context import RunContext, hardware
 from remote.workloads.shards.dataset import dataset_hash, shard_entry, splits_record
 from remote.workloads.shards.manifest import (
     DATASET_MANIFEST,
-    QUALITY_REPORT,
-    read_manifest,
     sample_ids_sha256,
     timestamp,
 )
-from remote.workloads.shards.report import reconstructed
+from remote.workloads.shards.quality.files import read_report, write_report
+from remote.workloads.shards.report import resharded
 from remote.workloads.shards.resharding.packing import Packed
 from remote.workloads.shards.validation.records import Record
 from remote.workloads.shards.validation.stored import Stored, precursors
@@ -134,9 +133,10 @@ def finished(run: Record, finished_at: datetime) -> dict[str, Any]:
     }
 
 
-def resharded_report(root: Path, shards: Sequence[Record], limit: int) -> dict[str, Any] | None:
-    """The parent's quality report with what it says of shards made anew; None without one."""
-    path = root / QUALITY_REPORT
-    if not path.is_file():
-        return None
-    return reconstructed(read_manifest(path), shards, limit)
+def write_resharded_report(root: Path, output: Path, shards: Sequence[Record], limit: int) -> None:
+    """The parent's quality report and its page, with what they say of shards made anew.
+
+    Raises:
+        ResultsUnusable: the parent has no report that can be read.
+    """
+    write_report(output, resharded(read_report(root), shards, limit))

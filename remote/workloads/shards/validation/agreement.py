@@ -8,7 +8,7 @@ from typing import Any
 
 from remote.workloads.shards.damage import rows_in
 from remote.workloads.shards.dataset import dataset_hash, splits_record
-from remote.workloads.shards.manifest import DATASET_MANIFEST
+from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT
 from remote.workloads.shards.settings import SCHEMA_VERSION, SPLITS
 from remote.workloads.shards.validation.problems import Problem
 from remote.workloads.shards.validation.records import Record, Records, ShardRecord
@@ -25,6 +25,9 @@ def disagreements(records: Records) -> Iterator[Problem]:
         if shard.manifest is not None:
             for text in _shard(dataset, shard, shard.manifest):
                 yield Problem(shard.manifest_file, text)
+    if records.report is not None:
+        for text in _report(dataset, records.report["dataset"]):
+            yield Problem(QUALITY_REPORT, text)
     if len(manifests) == len(records.shards):  # else what is missing has been told
         if dataset["splits"] != splits_record(manifests):
             yield Problem(DATASET_MANIFEST, "splits is not what its shards add up to")
@@ -78,6 +81,12 @@ def _inputs(dataset: Record) -> Iterator[str]:
     hashes = {x["name"]: f"sha256:{x['sha256']}" for x in dataset["inputs"]}
     if dataset["hdf5_hashes"] != hashes:
         yield "hdf5_hashes and inputs do not agree"
+
+
+def _report(dataset: Record, told: Record) -> Iterator[str]:
+    for name in ("dataset_hash", "num_shards", "num_samples"):
+        if told[name] != dataset[name]:
+            yield f"dataset.{name} is {told[name]}, {DATASET_MANIFEST} has {dataset[name]}"
 
 
 def _shard(dataset: Record, shard: ShardRecord, manifest: Record) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from remote.errors import ResultsUnusable
-from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest
+from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
 from remote.workloads.shards.settings import SCHEMA_VERSION
 from remote.workloads.shards.validation.problems import Problem
 
@@ -93,6 +93,7 @@ _GROUP: Mapping[str, type] = {
     "row_start": int,
     "dropped": dict,
 }
+_REPORTED: Mapping[str, type] = {"dataset_hash": str, "num_shards": int, "num_samples": int}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +121,14 @@ class ShardRecord:
 class Records:
     """All manifests of a dataset, with what is wrong with them as such.
 
-    `dataset` is None where the dataset manifest cannot be read; then there are no shards.
+    Attributes:
+        dataset: None where the dataset manifest cannot be read; then there are no shards.
+        report: the quality report, None where that cannot be read.
     """
 
     root: Path
     dataset: Record | None
+    report: Record | None
     shards: tuple[ShardRecord, ...]
     problems: tuple[Problem, ...]
 
@@ -150,7 +154,7 @@ def read_records(root: Path) -> Records:
         )
     dataset, problems = _read(path, DATASET_MANIFEST, "version", _dataset_misfits)
     if dataset is None:
-        return Records(root, None, (), problems)
+        return Records(root, None, None, (), problems)
     shards: list[ShardRecord] = []
     for entry in dataset["shards"]:
         file = str(entry["file"])
@@ -158,7 +162,8 @@ def read_records(root: Path) -> Records:
         manifest, found = _read(root / name, name, "schema_version", _shard_misfits)
         problems += found
         shards.append(ShardRecord(file, root / file, entry, manifest))
-    return Records(root, dataset, tuple(shards), problems)
+    report, found = _read(root / QUALITY_REPORT, QUALITY_REPORT, "schema_version", _report_misfits)
+    return Records(root, dataset, report, tuple(shards), (*problems, *found))
 
 
 def refuse_newer(version: object, where: str) -> None:
@@ -213,6 +218,12 @@ def _shard_misfits(record: Record) -> Iterator[str]:
     yield from _misfits(record, _SHARD)
     yield from _each(record, "source_ranges", _RANGE)
     yield from _each(record, "row_groups", _GROUP)
+
+
+def _report_misfits(record: Record) -> Iterator[str]:
+    yield from _misfits(record, {"dataset": dict, "overall": str})
+    if isinstance(record.get("dataset"), dict):
+        yield from _misfits(record["dataset"], _REPORTED, "dataset.")
 
 
 def _inside(file: str) -> bool:
