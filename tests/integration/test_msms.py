@@ -111,6 +111,7 @@ def test_a_sample_is_written_and_planned(tmp_path: Path) -> None:
         "validate-shards",
         "quality-report",
         "reshard",
+        "doctor",
         "sample-data",
         "test-determinism",
     ],
