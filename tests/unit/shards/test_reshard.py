@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +26,8 @@ from remote.errors import (
 )
 from remote.workloads.durable import exclusive
 from remote.workloads.shards import BuildSettings, build_shards
+from remote.workloads.shards.__main__ import msms
+from remote.workloads.shards.cli.stopping import advice
 from remote.workloads.shards.manifest import DATASET_MANIFEST, manifest_path, read_manifest
 from remote.workloads.shards.reshard import preview, reshard
 from remote.workloads.shards.settings import Splits
@@ -275,3 +279,24 @@ def test_what_was_begun_is_gone_on_with_or_refused(whole: Path, tmp_path: Path) 
     again = reshard(whole, root, shard_size=SMALL, resume=True)
     assert again.shards == done.shards
     assert not list(root.rglob("*.partial"))
+
+
+def test_who_stops_it_is_told_how_to_go_on() -> None:
+    given = ["reshard", "a", "--output-root", "b", "--shard-size", "100000"]
+    assert advice(given).endswith("reshard a --output-root b --shard-size 100000 --resume")
+    assert advice([*given, "--dry-run"]) == ""
+
+
+def test_the_command(whole: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    given = ["reshard", str(whole), "--output-root", str(output), "--shard-size", str(SMALL)]
+    runner = CliRunner()
+    planned = json.loads(runner.invoke(msms, [*given, "--dry-run", "--json"]).stdout)
+    assert not output.exists()
+    assert "at most 300,000 bytes each" in runner.invoke(msms, [*given, "--dry-run"]).stdout
+    done = runner.invoke(msms, [*given, "--json"])
+    sizes = [Path(path).stat().st_size for path in json.loads(done.stdout)["shards"]]
+    assert sizes == planned["shards"]["train"]
+    assert "spectra" in done.stderr
+    again = runner.invoke(msms, given)
+    assert isinstance(again.exception, UsageError)
