@@ -114,7 +114,7 @@ class ConfigInvalid(WorkhorseError):
 
 
 class ResultsUnusable(WorkhorseError):
-    """The results directory cannot be written, or the named result does not exist."""
+    """Results cannot be written, do not exist, or were written by a newer version."""
 
     exit_code = 13
 

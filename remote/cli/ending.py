@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from remote import figures
+from remote.findings import printable
 from remote.model import RunState, SealedRun
-from remote.results.admit import printable
 
 _LINES_AROUND = 2
 _FRAME = re.compile(r"\s*Cell In ?\[(?P<cell>\d+)\], line (?P<line>\d+)")

@@ -13,16 +13,11 @@ import click
 from remote.config import Config
 from remote.errors import HostKeyRefused
 from remote.figures import seconds
+from remote.findings import COLOURS, LEVEL_WIDTH, Finding, exit_code, lines, summary
 from remote.hosts.doctor import findings
-from remote.hosts.doctor.check import Finding, Level, exit_code
 from remote.hosts.ssh.host_keys import described, parse_fingerprint
 from remote.hosts.ssh.known_hosts import ServerKey
 from remote.model import HostConfig
-from remote.results.admit import printable
-
-_COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
-_LEVEL_WIDTH = max(map(len, Level))
-_NAME_WIDTH = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +85,7 @@ def show_findings(host: HostConfig) -> int:
     for finding in findings(host):
         _show(finding)
         found.append(finding)
-    click.echo(f"{_summary(found)}, {seconds(time.monotonic() - started)}")
+    click.echo(f"{summary(found)}, {seconds(time.monotonic() - started)}")
     return exit_code(found)
 
 
@@ -106,24 +101,6 @@ def findings_as_json(host: HostConfig) -> dict[str, Any]:
 
 
 def _show(finding: Finding) -> None:
-    level = click.style(f"{finding.level:<{_LEVEL_WIDTH}}", fg=_COLOURS.get(finding.level))
-    first, *more = finding.found.splitlines() or [""]
-    click.echo(f"  {level}  {finding.check:<{_NAME_WIDTH}}  {printable(first)}")
-    indent = " " * (2 + _LEVEL_WIDTH + 2 + _NAME_WIDTH + 2)
-    for line in more:
-        click.echo(f"{indent}{printable(line)}")
-    if finding.fix:
-        click.echo(f"{indent}to mend it: {printable(finding.fix)}")
-
-
-def _summary(found: Sequence[Finding]) -> str:
-    counts = {level: sum(one.level is level for one in found) for level in Level}
-    parts = [f"{counts[Level.OK]} ok"]
-    for level, word in (
-        (Level.NOTE, "to note"),
-        (Level.WARN, "to look at"),
-        (Level.FAIL, "failed"),
-        (Level.NOT_ASKED, "not asked"),
-    ):
-        parts += [f"{counts[level]} {word}"] if counts[level] else []
-    return ", ".join(parts)
+    level = click.style(f"{finding.level:<{LEVEL_WIDTH}}", fg=COLOURS.get(finding.level))
+    for line in lines(finding, level):
+        click.echo(line)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from remote.figures import seconds, size
-from remote.results.admit import printable
+from remote.findings import printable
 from remote.results.read import ResultFolder
 from remote.results.summary import SealedFile, Summary
 from remote.results.verify import Findings

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from remote.findings import printable
 from remote.model import Message, Notice, RunRecord, StepDetail, StepFinished, StepStarted
-from remote.results.admit import printable
 
 RUN = "run"
 # The order in which a progress record's totals are shown; 0 errors are worth a word, too.

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from remote.findings import printable
 from remote.results.files import OUTPUT, SYSTEM_FILES, Entry, Kind
 from remote.results.names import CRATE, MANIFEST, OUTCOME, RUN_JSON
 
@@ -86,11 +87,6 @@ def path_fault(path: str) -> str:
     if len(path.encode("utf-8", "surrogateescape")) > LONGEST_PATH:
         return f"the path is longer than {LONGEST_PATH} bytes"
     return next((fault for name in path.split("/") if (fault := _name_fault(name))), "")
-
-
-def printable(path: str) -> str:
-    """The path with everything escaped that a terminal would not print as it stands."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
 
 
 def _name_fault(name: str) -> str:

@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from remote.errors import ResultsUnusable
 from remote.results import disk
-from remote.results.admit import Admitted, Caps, LeftOut, admit, printable
+from remote.findings import printable
+from remote.results.admit import Admitted, Caps, LeftOut, admit
 from remote.results.copying import FileDigest, Flusher, Hasher, copy_entry, taken_back
 from remote.results.files import Readable, Refused, RunFiles
 from remote.results.kept import Copy, Kept

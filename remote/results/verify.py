@@ -14,7 +14,7 @@ from typing import Literal
 
 from remote.errors import IntegrityFailure, ResultsUnusable
 from remote.results import disk, ledger, manifest, sizes
-from remote.results.admit import printable
+from remote.findings import printable
 from remote.results.names import FAILED, INCOMING, LEDGER, MANIFEST, parse_attempt, parse_id
 from remote.results.tree import FileStatus, Tree, scan
 

@@ -50,6 +50,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_dataset_is_valid_until_it_is_damaged(dataset: Path) -> None:
     assert "all as recorded" in msms("validate-shards", dataset).stdout
+    full = msms("validate-shards", "--output", dataset, "--full", "--json")
+    assert json.loads(full.stdout)["full"] is True
+    assert "7,000/7,000 spectra" in full.stderr
+    assert "Name one dataset" in msms("validate-shards", code=2).stderr
     shard = next(dataset.glob("train/*.parquet"))
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-1])
@@ -116,6 +120,8 @@ def test_a_sample_is_written_and_planned(tmp_path: Path) -> None:
         "sample-data",
         "test-determinism",
         "ready",
+        "reshard",
+        "doctor",
     ],
 )
 def test_every_verb_has_help_with_an_example(verb: str) -> None:

@@ -11,7 +11,9 @@ from remote.errors import Cancelled, InternalError, WorkhorseError
 from remote.workloads.shards.cli.build import build_shards
 from remote.workloads.shards.cli.determinism import test_determinism
 from remote.workloads.shards.cli.ready import ready
+from remote.workloads.shards.cli.doctor import doctor
 from remote.workloads.shards.cli.report import quality_report
+from remote.workloads.shards.cli.reshard import reshard
 from remote.workloads.shards.cli.sample import sample_data
 from remote.workloads.shards.cli.stopping import advice, stopping
 from remote.workloads.shards.cli.validate import validate_shards
@@ -30,6 +32,8 @@ for command in (
     quality_report,
     sample_data,
     test_determinism,
+    reshard,
+    doctor,
 ):
     msms.add_command(command)
 
@@ -43,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     with stopping(stopped):
         try:
-            msms.main(given, prog_name="msms", standalone_mode=False)
+            # A command that has more to say than that it is done returns its exit code.
+            sys.exit(msms.main(given, prog_name="msms", standalone_mode=False) or 0)
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)

@@ -63,6 +63,30 @@ def _read_into(digest: Digest, source: BinaryIO, count: int) -> None:
         count -= len(block)
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How full a shard is: bytes without its footer, spectra, groups, bytes of their metadata."""
+
+    size: int = len(MAGIC)
+    rows: int = 0
+    groups: int = 0
+    groups_bytes: int = 0
+
+    def with_group(self, size: int, rows: int, metadata: bytes) -> Filled:
+        """With one more row group."""
+        return Filled(
+            self.size + size,
+            self.rows + rows,
+            self.groups + 1,
+            self.groups_bytes + len(metadata),
+        )
+
+    def fits(self, footer: Footer, limit: int) -> bool:
+        """True where it stays within `limit` bytes once it has its footer."""
+        total = self.size + footer.size(self.rows, self.groups, self.groups_bytes)
+        return self.groups <= MAX_ROW_GROUPS and total <= limit
+
+
 class ShardFile:
     """A growing shard.
 
@@ -124,11 +148,8 @@ class ShardFile:
 
     def takes(self, group: EncodedGroup, metadata: bytes, limit: int) -> bool:
         """True where the shard with this group and its footer stays within `limit` bytes."""
-        count = len(self._groups) + 1
-        footer = self._footer.size(
-            self.rows + group.rows, count, self._groups_bytes + len(metadata)
-        )
-        return count <= MAX_ROW_GROUPS and self.size + group.size + footer <= limit
+        filled = Filled(self.size, self.rows, len(self._groups), self._groups_bytes)
+        return filled.with_group(group.size, group.rows, metadata).fits(self._footer, limit)
 
     def append(self, group: EncodedGroup, metadata: bytes) -> None:
         """Append a group at the place that its metadata says."""

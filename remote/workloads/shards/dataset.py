@@ -49,6 +49,7 @@ def dataset_manifest(
         "num_samples": sum(shard["num_samples"] for shard in shards),
         "total_bytes": sum(shard["file_size_bytes"] for shard in shards),
         "splits": splits_record(shards),
+        "sample": request.settings.sample,
         "counts": dict(counts),
         "inputs": [
             input_record(source, sha256) for source, sha256 in zip(sources, hashes, strict=True)

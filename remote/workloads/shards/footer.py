@@ -58,10 +58,21 @@ class Footer:
     @classmethod
     def of(cls, file: bytes | memoryview) -> Footer:
         """Take it from a Parquet file without row groups."""
-        template, _ = thrift.decode_struct(footer_of(file))
+        return cls.taken_apart(footer_of(file))[0]
+
+    @classmethod
+    def taken_apart(cls, footer: bytes) -> tuple[Footer, list[Struct]]:
+        """A file's footer without its row groups, and these.
+
+        Raises:
+            IntegrityFailure: it is no footer.
+        """
+        template, _ = thrift.decode_struct(footer)
+        groups = [x for x in template.items(_ROW_GROUPS).values if isinstance(x, Struct)]
+        template.replace(_ROW_GROUPS, Items(thrift.STRUCT, []))
         fields = {k: v for k, v in template.fields.items() if k < _NUM_ROWS}
         head = thrift.encode_struct(Struct(fields))[:-1]
-        return cls(template, head)
+        return cls(template, head), groups
 
     def row_group(self, file: bytes | memoryview) -> Struct:
         """The only row group of a file of this layout.

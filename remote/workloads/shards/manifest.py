@@ -104,13 +104,38 @@ def shard_manifest(
         "last_sample_id": written[-1].last_id,
         "source_ranges": source_ranges((one.group for one in held), identity.inputs),
         "dropped": dict(dropped),
-        "row_groups": [{"offset": x.offset, "bytes": x.size, "rows": x.rows} for x in written],
+        "row_groups": row_groups(held, identity, dropped=bool(dropped)),
         "min_precursor_mz": min(low for low, _ in precursors),
         "max_precursor_mz": max(high for _, high in precursors),
         "sample_ids_sha256": ids_sha256 or sample_ids_sha256(path, rows),
         "config_digest": identity.config_digest,
         "run": {"run_id": identity.run_id, "created_at": timestamp(identity.created_at)},
     }
+
+
+def row_groups(
+    held: Iterable[Appended], identity: Identity, *, dropped: bool
+) -> list[dict[str, Any]]:
+    """The row groups that have rows: where each lies, and the source rows that it is of.
+
+    What was dropped of its source rows is counted with it, and so are those of groups without
+    rows: with the group before them, else with the first one. So other shards can be made of
+    the same groups.
+
+    Args:
+        dropped: whether these shards count what was dropped.
+    """
+    found: list[dict[str, Any]] = []
+    counts: dict[str, int] = {}
+    for group, part in ((one.group, one.part) for one in held):
+        if part.rows:
+            counts = {} if found else counts
+            place = {"offset": part.offset, "bytes": part.size, "rows": part.rows}
+            of = {"input": identity.inputs[group.input_index], "row_start": group.row_start}
+            found.append({**place, **of, "dropped": counts})
+        for reason, count in sorted(group.stats["dropped"].items()) if dropped else ():
+            counts[reason] = counts.get(reason, 0) + count
+    return found
 
 
 def source_ranges(groups: Iterable[GroupLine], inputs: Sequence[str]) -> list[dict[str, Any]]:

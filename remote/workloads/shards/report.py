@@ -79,13 +79,8 @@ def quality_report(
     facts = {
         "dataset": {
             "name": dataset,
-            "dataset_hash": dataset_hash(shards),
             "inputs": list(inputs),
-            "num_shards": len(shards),
-            "num_samples": sum(shard["num_samples"] for shard in shards),
-            "total_bytes": sum(shard["file_size_bytes"] for shard in shards),
-            "largest_shard_bytes": max((shard["file_size_bytes"] for shard in shards), default=0),
-            "max_shard_size_bytes": max_shard_size_bytes,
+            **_shard_facts(shards, max_shard_size_bytes),
         },
         "spectra": {
             "read": counts["read"],
@@ -144,6 +139,25 @@ def _judged(facts: Facts, limits: Limits, split_checks: Sequence[Check]) -> dict
 
 def _record(check: Check) -> dict[str, Any]:
     return {**asdict(check), "dropped": list(check.dropped)}
+
+
+def resharded(
+    report: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], max_shard_size_bytes: int
+) -> dict[str, Any]:
+    """A report of the same spectra in other shards, whose manifests are given."""
+    dataset = {**report["dataset"], **_shard_facts(shards, max_shard_size_bytes)}
+    return judged_again({**report, "dataset": dataset}, Limits(**report["limits"]))
+
+
+def _shard_facts(shards: Sequence[Mapping[str, Any]], limit: int) -> dict[str, Any]:
+    return {
+        "dataset_hash": dataset_hash(shards),
+        "num_shards": len(shards),
+        "num_samples": sum(shard["num_samples"] for shard in shards),
+        "total_bytes": sum(shard["file_size_bytes"] for shard in shards),
+        "largest_shard_bytes": max((shard["file_size_bytes"] for shard in shards), default=0),
+        "max_shard_size_bytes": limit,
+    }
 
 
 def lsh_neighbours(shards: Sequence[Path], rows: int, folder: Path) -> int | None:

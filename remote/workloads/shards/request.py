@@ -125,12 +125,7 @@ def make_request(
     root = output_root or settings.output_root
     if not root:
         raise UsageError("No output root is given.", hint="Name one with --output-root DIR.")
-    run_id = o.get("run_id") or default_run_id(now)
-    if not _RUN_ID.fullmatch(run_id):
-        raise UsageError(
-            f"The run id {run_id!r} cannot be part of a file name.",
-            hint="Use letters, digits, '_', '.' and '-'; begin with a letter or digit.",
-        )
+    run_id = checked_run_id(o.get("run_id") or default_run_id(now))
     if settings.quality.enable_ranking:
         raise UsageError(
             "Quality ranking is not there yet.",
@@ -184,6 +179,20 @@ def _check_choice(settings: BuildSettings, o: Options) -> None:
 
 def _shares(fractions: Sequence[float]) -> bool:
     return min(fractions) >= 0 and math.isclose(sum(fractions), 1)  # not so for NaN
+
+
+def checked_run_id(run_id: str) -> str:
+    """A run id that can be part of a file name.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise UsageError(
+            f"The run id {run_id!r} cannot be part of a file name.",
+            hint="Use letters, digits, '_', '.' and '-'; begin with a letter or digit.",
+        )
+    return run_id
 
 
 def _execution(mode: Mode, o: Options) -> Execution:

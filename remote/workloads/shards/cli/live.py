@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, Protocol, TextIO
 
 from remote.workloads.shards.meter import Progress
 
@@ -13,18 +13,50 @@ _TERMINAL_SECONDS = 0.25
 _PLAIN_SECONDS = 10.0
 
 
-class Live:
-    """Told of each row group, it shows how far the build is, at most four times a second."""
+class Steps(Protocol):
+    """How far something is: `done` of `total` spectra."""
 
-    def __init__(self, sink: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    @property
+    def done(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+
+
+def line(now: Progress, rate: float) -> str:
+    """One line about a build; `rate` in spectra per second."""
+    return counted(
+        now,
+        rate,
+        f"written {now.written:,}  dropped {now.dropped:,}  errors {now.errors:,}  "
+        f"shards {now.shards}",
+    )
+
+
+def counted(now: Steps, rate: float, counts: str) -> str:
+    """How far it is, how fast, what was counted, and how long it will take."""
+    share = now.done / now.total if now.total else 1.0
+    left = f", {_duration((now.total - now.done) / rate)} left" if rate and share < 1 else ""
+    return f"{share:4.0%}  {now.done:,}/{now.total:,} spectra  {rate:,.0f}/s  {counts}{left}"
+
+
+class Live:
+    """Told of each row group, it shows how far the work is, at most four times a second."""
+
+    def __init__(
+        self,
+        sink: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+        line: Callable[[Any, float], str] = line,
+    ) -> None:
         self._sink = sink
+        self._line = line
         self._clock = clock
         self._terminal = sink.isatty()
         self._first: tuple[float, int] | None = None
         self._last = float("-inf")
         self._open = False
 
-    def __call__(self, now: Progress) -> None:
+    def __call__(self, now: Steps) -> None:
         """Show it, if it is time."""
         moment = self._clock()
         if self._first is None:
@@ -36,7 +68,7 @@ class Live:
         began, done_before = self._first
         elapsed = moment - began
         rate = (now.done - done_before) / elapsed if elapsed > 0 else 0.0
-        text = line(now, rate)
+        text = self._line(now, rate)
         if self._terminal:
             self._sink.write(f"\r\x1b[2K{_bar(now)} {text}")
             self._open = True
@@ -51,18 +83,7 @@ class Live:
             self._open = False
 
 
-def line(now: Progress, rate: float) -> str:
-    """One line about a build; `rate` in spectra per second."""
-    share = now.done / now.total if now.total else 1.0
-    left = f", {_duration((now.total - now.done) / rate)} left" if rate and share < 1 else ""
-    return (
-        f"{share:4.0%}  {now.done:,}/{now.total:,} spectra  {rate:,.0f}/s  "
-        f"written {now.written:,}  dropped {now.dropped:,}  errors {now.errors:,}  "
-        f"shards {now.shards}{left}"
-    )
-
-
-def _bar(now: Progress) -> str:
+def _bar(now: Steps) -> str:
     filled = _BAR * now.done // now.total if now.total else _BAR
     return f"[{'#' * filled}{' ' * (_BAR - filled)}]"
 

@@ -89,7 +89,7 @@ def _signalled(heard: int, seconds: float | None) -> bool | None:
 
 def advice(arguments: Sequence[str]) -> str:
     """What to do after `msms` with these arguments was stopped; may be empty."""
-    if arguments[:1] != ["build-shards"] or "--dry-run" in arguments:
+    if arguments[:1] not in (["build-shards"], ["reshard"]) or "--dry-run" in arguments:
         return ""
     if "--no-checkpoint" in arguments:
         return "It kept no journal (--no-checkpoint): empty the output directory and start anew."
