@@ -131,6 +131,13 @@ def make_request(
             f"The run id {run_id!r} cannot be part of a file name.",
             hint="Use letters, digits, '_', '.' and '-'; begin with a letter or digit.",
         )
+    rules = settings.preprocessing
+    if rules.max_peaks is not None and rules.max_peaks < rules.min_peaks:
+        raise UsageError(
+            f"max_peaks is {rules.max_peaks} and min_peaks {rules.min_peaks}: no spectrum could "
+            "have both.",
+            hint="Raise --max-peaks, or lower --min-peaks.",
+        )
     if settings.quality.enable_ranking:
         raise UsageError(
             "Quality ranking is not there yet.",
