@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from remote.workloads.shards.datasets import OPTIONAL, PRECURSOR
+from remote.workloads.shards.datasets import OPTIONAL, PRECURSOR, Wanted
 from remote.workloads.shards.schema import COLUMNS
 
 _WANTED = {wanted.column: wanted for wanted in (PRECURSOR, *OPTIONAL)}
@@ -23,18 +23,20 @@ def misfit(values: Mapping[str, Any]) -> str:
     """Which value does not fit its column; empty where all do."""
     for name, value in values.items():
         wanted = _WANTED.get(name)
-        if wanted is None or value is None or not wanted.dtype:
-            continue
-        if wanted.kind == "float":
-            fits = wanted.dtype == "float64" or not _LARGEST < abs(value) < math.inf
-        elif isinstance(value, int):
-            limits = np.iinfo(wanted.dtype)
-            fits = limits.min <= value <= limits.max
-        else:
-            fits = True  # text of a hash
-        if not fits:
-            return f"{name} {value} does not fit {wanted.dtype}"
+        if wanted is not None and value is not None and not _fits(wanted, value):
+            return f"{name} {value!r} does not fit {wanted.dtype or 'text'}"
     return ""
+
+
+def _fits(wanted: Wanted, value: Any) -> bool:
+    if isinstance(value, str):
+        return wanted.kind in ("text", "name", "hash")
+    if wanted.kind in ("text", "name") or not isinstance(value, (int, float)):
+        return False
+    if wanted.kind == "float":
+        return wanted.dtype == "float64" or not _LARGEST < abs(value) < math.inf
+    limits = np.iinfo(wanted.dtype)
+    return limits.min <= value <= limits.max and value == int(value)
 
 
 def column_of(name: str, carried: pa.DataType | None, values: Sequence[Any]) -> Any:

@@ -56,6 +56,10 @@ def entry_of(info: Info, peaks: int, files: Mapping[str, str]) -> Entry:
         "source_file": files.get(info.get("sourceFileRef", ""), files.get("")),
     }
     said = {name: value for name, value in values.items() if value is not None}
+    # What pyteomics knows of the packing it has taken away.
+    other = next((str(name) for name in info if "compression" in name), None)
+    if other is not None:
+        raise BadEntry(f"it is packed by {other}; convert the file again with zlib or without")
     length = info.get("arrayLength", peaks)
     if not isinstance(length, int) or length != peaks:
         raise BadEntry(f"its arrays say that they have {length} values, and it {peaks}")
@@ -141,6 +145,5 @@ def _unpacked(record: Any, name: str, size: int) -> bytes:
     except (binascii.Error, ValueError, zlib.error) as error:
         raise BadEntry(f"its {name} is damaged: {error}") from None
     raise BadEntry(
-        f"its {name} is packed by {record.compression}, which is not read; convert the file again "
-        "with zlib or without compression"
+        f"its {name} is packed by {record.compression}; convert the file again with zlib or without"
     )

@@ -10,6 +10,7 @@ file was made to keep the order of writing. Read through h5py, which takes one t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -73,15 +74,12 @@ def _indexed(spectra: Any) -> OlderIndex:
     peaks = np.zeros(len(names), np.int64)
     kinds: dict[str, set[str]] = {}
     for row, name in enumerate(names):
-        group = spectra.get(name)
-        if not isinstance(group, h5py.Group):
-            continue
-        for key in (*group, *group.attrs):
-            value = group[key] if key in group else group.attrs[key]
-            dtype = np.asarray(value).dtype if key not in group else getattr(value, "dtype", None)
-            kinds.setdefault(key, set()).add(dtype.kind if dtype is not None else "?")
-            if key == "mzs" and isinstance(value, h5py.Dataset):
-                peaks[row] = value.size or 0
+        with suppress(*BROKEN):  # reading the row says what is wrong
+            group = spectra[name]
+            for key, value in (*group.items(), *group.attrs.items()):
+                stored = value if isinstance(value, h5py.Dataset) else np.asarray(value)
+                kinds.setdefault(key, set()).add(stored.dtype.kind)
+            peaks[row] = group["mzs"].size
     return OlderIndex(names, peaks, {key: "".join(sorted(k)) for key, k in kinds.items()})
 
 
@@ -109,14 +107,13 @@ class Older:
         return (NAMES, *sorted(set(self.index.kinds) - set(_PEAKS)))
 
     @cached_property
-    def _wanted(self) -> Mapping[str, str]:
-        """By column, the name of the value that fills it."""
-        found: dict[str, str] = {}
-        for wanted in (PRECURSOR, *OPTIONAL):
-            name = next((name for name in wanted.datasets if name in self.index.kinds), None)
-            if name is not None:
-                found[wanted.column] = name
-        return found
+    def _wanted(self) -> Mapping[str, tuple[str, ...]]:
+        """By column, the names of values that fill it; not each group need have the same one."""
+        found = {
+            wanted.column: tuple(name for name in wanted.datasets if name in self.index.kinds)
+            for wanted in (PRECURSOR, *OPTIONAL)
+        }
+        return {column: names for column, names in found.items() if names}
 
     @property
     def columns(self) -> frozenset[str]:
@@ -158,8 +155,13 @@ class Older:
         group = self.file.hdf5["spectra"].get(name)
         if not isinstance(group, h5py.Group) or not self.file.holds(group):
             raise BadEntry(f"`{name}` is no group of this file")
-        values = {column: _value(group, key) for column, key in self._wanted.items()}
-        known = {column: value for column, value in values.items() if value is not None}
+        known: dict[str, Any] = {}
+        for column, names in self._wanted.items():
+            values = (_value(group, name) for name in names)
+            known[column] = next((value for value in values if value is not None), None)
+        known = {column: value for column, value in known.items() if value is not None}
+        if self.lsh == "string" and "lsh" in known:
+            known["lsh"] = str(known["lsh"])
         if known.get("ms_level", self.rules.ms_level) != self.rules.ms_level:
             return None
         mz, intensity = (_numbers(group, key) for key in _PEAKS)
