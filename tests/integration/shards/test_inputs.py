@@ -162,6 +162,8 @@ def test_a_cap_keeps_the_most_intense_peaks(tmp_path: Path) -> None:
 def test_another_level_is_asked_for(tmp_path: Path) -> None:
     path = mzml(tmp_path / "x.mzML", *(Spectrum(level=level) for level in (1, 2, 3)))
     assert [row["sample_id"] for row in built(tmp_path / "two", path)] == ["x:1"]
+    # Two of three spectra are not asked for, which is no fault of theirs.
+    assert json.loads((tmp_path / "two/quality_report.json").read_text())["overall"] != "FAIL"
     third = built(tmp_path / "three", path, more=["--ms-level", 3])
     assert [(row["sample_id"], row["ms_level"]) for row in third] == [("x:2", 3)]
 
