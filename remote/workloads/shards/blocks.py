@@ -28,29 +28,57 @@ ROW_GROUP_ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
+class Ragged:
+    """Rows of any length, one after the other.
+
+    Attributes:
+        values: (m,) of all rows.
+        offsets: (n + 1,) int64, bounds of each row in `values`.
+    """
+
+    values: npt.NDArray[Any]
+    offsets: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.values.dtype
+
+    def __getitem__(self, rows: slice) -> Ragged:
+        """Consecutive rows, as a view."""
+        start, stop, _ = rows.indices(len(self))
+        return Ragged(self.values, self.offsets[start : max(start, stop) + 1])
+
+
+@dataclass(frozen=True, slots=True)
 class RawRows:
     """Rows [row_start, row_start + n) of one input, as stored.
 
     Attributes:
         input_index: which input of the run.
         row_start: the first row, in the source file.
-        mz: (n, P) float64 or float32, padded with zeros on the right.
-        intensity: (n, P), the dtype of `mz`.
+        mz: (n, P) float64 or float32, padded with zeros on the right; or ragged.
+        intensity: (n, P), the dtype of `mz`; ragged where `mz` is, with the same offsets.
         columns: per-row values by schema column name (`precursor_mz`, `rt`, `charge`, `lsh`,
             `instrument_accuracy_est`, `source_file`, ...), each (n,), NumPy or Arrow. Columns
             that the input lacks are absent.
         damaged: rows of which not all could be read; what stands for them here means nothing.
+        unwanted: (n,) bool, rows of another MS level than is asked for, which need have no
+            peaks; None where there are none.
     """
 
     input_index: int
     row_start: int
-    mz: npt.NDArray[np.floating]
-    intensity: npt.NDArray[np.floating]
+    mz: Any
+    intensity: Any
     columns: Mapping[str, npt.NDArray[np.generic] | pa.Array]
     damaged: tuple[Damage, ...] = ()
+    unwanted: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
-        return int(self.mz.shape[0])
+        return len(self.mz)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +132,7 @@ def part_of(raw: RawRows, row_start: int, row_stop: int) -> RawRows:
         raw.intensity[rows],
         {name: values[rows] for name, values in raw.columns.items()},
         within(raw.damaged, row_start, row_stop),
+        None if raw.unwanted is None else raw.unwanted[rows],
     )
 
 

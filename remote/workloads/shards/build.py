@@ -57,8 +57,8 @@ def build_shards(
 
     Args:
         settings: the config's keys; defaults where None.
-        input_hdf5: one file or several; empty for the config's, and without those for a
-            generated sample.
+        input_hdf5: one file or several, HDF5, MGF or mzML; empty for the config's, and without
+            those for a generated sample.
         output_root: where the dataset goes; must not hold one. None for the config's.
         watch: is told how far the build is, often.
         options: see `request.Options`.
@@ -175,6 +175,7 @@ def _preflight(request: Request) -> None:
         min_disk_gb=request.min_disk_gb,
         max_spectra=request.settings.max_spectra,
         skip_damaged=request.skip_damaged,
+        rules=request.settings.input,
     )
 
 
@@ -191,7 +192,9 @@ def _memory_plan(request: Request, sources: Sequence[Source]) -> MemoryPlan:
 @contextmanager
 def _opened(request: Request) -> Iterator[tuple[Source, ...]]:
     with ExitStack() as stack:
-        sources = open_inputs(request.inputs, skip_damaged=request.skip_damaged)
+        sources = open_inputs(
+            request.inputs, skip_damaged=request.skip_damaged, rules=request.settings.input
+        )
         for source in sources:
             stack.callback(source.close)
         yield sources

@@ -6,7 +6,9 @@ A row's result depends on that row and the rules alone, never on the block it wa
   a value that is not finite (in float32, as intensities are written), m/z <= 0 or negative
   intensity is an integrity error of its spectrum; with `filter_nonfinite` off only that peak
   is left out. A peak of zero intensity at a valid m/z is left out; so is one so far below the
-  base peak that float32 has no value for it.
+  base peak that float32 has no value for it. Of those that are left `max_peaks` keeps the most
+  intense, among equals those of lower m/z.
+- A spectrum of another MS level than is asked for is attrition, and is not looked at.
 - A precursor that is not finite or <= 0 is an integrity error. Above `max_precursor_mz`, or
   with fewer than `min_peaks` peaks left, the spectrum is attrition. Integrity comes first.
 - Intensities are divided by the base peak, peaks put in stable order of m/z, as the rules say.
@@ -25,7 +27,7 @@ import pyarrow.compute as pc
 
 from remote.workloads.shards import kernels
 from remote.workloads.shards.bins import bin_counter
-from remote.workloads.shards.blocks import CleanRows, RawRows, taken
+from remote.workloads.shards.blocks import CleanRows, RawRows, join, taken
 from remote.workloads.shards.counts import (
     HISTOGRAMS,
     INTEGRITY,
@@ -34,6 +36,7 @@ from remote.workloads.shards.counts import (
     REMOVED,
     empty,
 )
+from remote.workloads.shards.ragged import padded
 from remote.workloads.shards.settings import Preprocessing
 
 Array = npt.NDArray[Any]
@@ -44,6 +47,11 @@ _OF_PEAKS = ("mz", "mz_defect", "intensity_log2")
 
 def clean(raw: RawRows, rules: Preprocessing) -> CleanRows:
     """Apply the rules to rows of one row group (or a part of one)."""
+    parts = [_clean(part, rules) for part in padded(raw)]
+    return parts[0] if len(parts) == 1 else join(parts)
+
+
+def _clean(raw: RawRows, rules: Preprocessing) -> CleanRows:
     rows, width = raw.mz.shape
     room = kernels.scratch(rows, width)
     of_peaks = {name: np.zeros(len(HISTOGRAMS[name]), np.int64) for name in _OF_PEAKS}
@@ -60,6 +68,8 @@ def clean(raw: RawRows, rules: Preprocessing) -> CleanRows:
         rules.filter_nonfinite,
         rules.min_peaks,
         rules.max_precursor_mz,
+        rules.max_peaks or 0,
+        np.zeros(rows, np.bool_) if raw.unwanted is None else raw.unwanted,
         *room.values(),
         *of_peaks.values(),
     )
@@ -105,7 +115,7 @@ def _stats(
         "in_dropped": counters[kernels.PEAKS_IN_DROPPED],
         "above_precursor": counters[kernels.PEAKS_ABOVE_PRECURSOR],
     }
-    removed = counters[kernels.REMOVED_NON_FINITE : kernels.REMOVED_ZERO + 1]
+    removed = counters[kernels.REMOVED_NON_FINITE : kernels.REMOVED_CAPPED + 1]
     stats["removed"] = dict(zip(REMOVED, removed, strict=True))
     charge = columns.get("charge")
     stats["flags"] = {

@@ -18,7 +18,7 @@ from typing import Any
 from remote.workloads.hostfacts import cores
 from remote.workloads.progress import EVENTS_VARIABLE
 
-_PACKAGES = ("deflate", "h5py", "llvmlite", "numba", "numpy", "pyarrow")
+_PACKAGES = ("deflate", "h5py", "llvmlite", "lxml", "numba", "numpy", "pyarrow", "pyteomics")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,17 @@ INTEGRITY = (
     "peak_mz_not_positive",
     "peak_intensity_negative",
 )
-ATTRITION = ("precursor_above_limit", "too_few_peaks")
+ATTRITION = ("precursor_above_limit", "too_few_peaks", "other_ms_level")
 REASONS = INTEGRITY + ATTRITION
 DAMAGED = "damaged"
 
-REMOVED = ("non_finite", "mz_not_positive", "intensity_negative", "intensity_zero")
+REMOVED = (
+    "non_finite",
+    "mz_not_positive",
+    "intensity_negative",
+    "intensity_zero",
+    "beyond_max_peaks",
+)
 
 FLAGS = ("saturated", "charge_unknown", "sorted", "peaks_above_precursor")
 

@@ -20,7 +20,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, order=True)
 class Damage:
-    """Rows [row_start, row_stop) of one dataset that cannot be read, and why."""
+    """Rows [row_start, row_stop) of one dataset that cannot be read, and why.
+
+    `dataset` is empty where the input has none: an entry of a text file.
+    """
 
     row_start: int
     row_stop: int
@@ -52,7 +55,8 @@ def described(damage: Mapping[str, Any]) -> str:
     """A range of a manifest in words."""
     last = damage["row_stop"] - 1
     rows = f"row {last}" if last == damage["row_start"] else f"rows {damage['row_start']} to {last}"
-    return f"{damage['input']}, dataset `{damage['dataset']}`, {rows}: {damage['reason']}"
+    about = f"dataset `{damage['dataset']}`, " if damage["dataset"] else ""
+    return f"{damage['input']}, {about}{rows}: {damage['reason']}"
 
 
 def records(ranges: Iterable[Sequence[Any]], inputs: Sequence[str]) -> list[dict[str, Any]]:

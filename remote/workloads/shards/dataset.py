@@ -55,6 +55,10 @@ def dataset_manifest(
             input_record(source, sha256) for source, sha256 in zip(sources, hashes, strict=True)
         ],
         "preprocessing": dict(preprocessing),
+        "input_rules": {
+            "ms_level": request.settings.input.ms_level,
+            "carry": list(request.settings.input.carry),
+        },
         "schema": schema_record(layout),
         "software": software(),
         "image_digest": context.image_digest,
@@ -74,9 +78,10 @@ def dataset_manifest(
 
 
 def input_record(source: Source, sha256: str) -> dict[str, Any]:
-    """An input; `chunks` is the chunk shape of its spectra, null where they are contiguous."""
+    """An input; `chunks` is the chunk shape of its spectra, null where there is none."""
     return {
         "name": source.path.name,
+        "kind": source.kind,
         "sha256": sha256,
         "rows": source.rows,
         "chunks": list(source.chunks) if source.chunks else None,

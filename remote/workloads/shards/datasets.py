@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Kind = Literal["float", "integer", "hash", "text", "name"]
+Kind = Literal["float", "integer", "hash", "text", "name", "carried"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,10 @@ class Wanted:
     Attributes:
         column: its name in the shards.
         datasets: names in the input; the first that is there is taken.
-        kind: what is acceptable: real numbers, whole numbers, int64 or fixed bytes, text.
-        dtype: what numbers are converted to; values beyond it are refused.
+        kind: what is acceptable: real numbers, whole numbers, int64 or fixed bytes, text, or
+            any of them, carried as they are stored.
+        dtype: what numbers are converted to; values beyond it are refused. Empty for text, and
+            for what is carried.
     """
 
     column: str
@@ -59,6 +61,7 @@ ACCEPTED: Mapping[Kind, str] = {
     "hash": "iuS",
     "text": "SO",
     "name": "SO",
+    "carried": "fiuSO",
 }
 
 
@@ -89,6 +92,8 @@ def converted(wanted: Wanted, values: npt.NDArray[Any] | pa.Array) -> Any:
         return text(values).dictionary_encode()
     if values.dtype.kind in "SO":
         return text(values)
+    if wanted.kind == "carried":
+        return values
     if wanted.kind in ("integer", "hash"):
         return _whole(wanted, values)
     return _real(wanted, values)

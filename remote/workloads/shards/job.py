@@ -17,6 +17,7 @@ from remote.workloads.durable import (
 )
 from remote.workloads.progress import notice
 from remote.workloads.shards import counts as counting
+from remote.workloads.shards.carried import carried_types
 from remote.workloads.shards.clean import clean
 from remote.workloads.shards.damage import records, summary
 from remote.workloads.shards.dataset import dataset_manifest
@@ -87,6 +88,7 @@ class Job:
             lsh=common_lsh({s.name: s.lsh for s in sources if s.lsh is not None}),
             mz_precision=request.mz_precision,
             preprocessing=preprocessing_record(request.settings, request.mz_precision),
+            carried=carried_types(sources),
         )
         encoder = Encoder(
             layout, tuple(s.name for s in sources), tuple(s.path.name for s in sources)

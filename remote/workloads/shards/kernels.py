@@ -19,14 +19,18 @@ from remote.workloads.shards.compiled import compiled
 # Places in the counters that `clean_rows` adds to.
 PEAKS_READ, PEAKS_WRITTEN, PEAKS_IN_DROPPED, PEAKS_ABOVE_PRECURSOR = 0, 1, 2, 3
 REMOVED_NON_FINITE, REMOVED_MZ, REMOVED_NEGATIVE, REMOVED_ZERO = 4, 5, 6, 7
-SATURATED, SORTED, ROWS_ABOVE_PRECURSOR = 8, 9, 10
-COUNTERS = 11
+REMOVED_CAPPED = 8
+SATURATED, SORTED, ROWS_ABOVE_PRECURSOR = 9, 10, 11
+COUNTERS = 12
 
 # A row's fate: 0 kept, else 1 + its place in counts.REASONS.
 KEPT, PRECURSOR_INVALID, NON_FINITE, MZ_NOT_POSITIVE, NEGATIVE, ABOVE_LIMIT, TOO_FEW = range(7)
+OTHER_LEVEL = 7
 
 LARGEST = float(np.finfo(np.float32).max)
 
+# Peaks from which on a sort by moving each to its place would take longer than a merge sort.
+_MANY = 64
 # Rows whose padding is looked for together. More of them do not stay in the nearest cache.
 _TILE = 16
 # Of the histograms of peaks (counts.HISTOGRAMS): powers of two, so that bins are exact.
@@ -46,6 +50,8 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
     drop_damaged: bool,
     min_peaks: int,
     max_precursor: float,
+    max_peaks: int,
+    unwanted: Any,
     out_mz: Any,
     out_intensity: Any,
     fate: Any,
@@ -65,6 +71,8 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
         by_column: rows are the dense axis.
         precursor: (n,) float64.
         drop_damaged: drop a spectrum with an offending peak; else only the peak.
+        max_peaks: how many peaks a spectrum keeps, the most intense ones; 0 for all.
+        unwanted: (n,) bool, rows that are not to be looked at.
         out_mz: (n * P,) float64; out_intensity: (n * P,) float32.
         fate: (n,) uint8, a row's fate.
         lengths: (n,) int64, base_peaks, tics: (n,) float64, hashes: (n,) uint64: by kept row.
@@ -101,6 +109,9 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
                 for at_row in range(tile):
                     if mz[row + at_row, column] != 0 or intensity[row + at_row, column] != 0:
                         unpadded[at_row] = column + 1
+        if unwanted[row]:
+            fate[row] = OTHER_LEVEL
+            continue
         length = unpadded[place] if by_column else width
         while length > 0 and mz[row, length - 1] == 0 and intensity[row, length - 1] == 0:
             length -= 1
@@ -159,8 +170,13 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
         zeros = 0
         tic = 0.0
         above = 0
+        capped = 0
         if verdict == KEPT:
-            if sort and not in_order:
+            if sort and not in_order and count > _MANY:
+                order = np.argsort(peak_mz[:count], kind="mergesort")
+                peak_mz[:count] = peak_mz[:count][order]
+                peak_int[:count] = peak_int[:count][order]
+            elif sort and not in_order:
                 for place in range(1, count):
                     m = peak_mz[place]
                     x = peak_int[place]
@@ -182,6 +198,25 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
                 shares[at - start] = value if normalize else np.float32(x / base)
                 at += 1
                 tic += x
+            if 0 < max_peaks < at - start:
+                # In source units: what differs there can be equal as float32.
+                kept_peaks = 0
+                for place in range(count):
+                    x = peak_int[place]
+                    if np.float32(x / base if normalize and x > 0 else x) != 0:
+                        peak_mz[kept_peaks] = peak_mz[place]
+                        peak_int[kept_peaks] = x
+                        kept_peaks += 1
+                by_mz = np.argsort(peak_mz[:kept_peaks], kind="mergesort")
+                falling = -peak_int[:kept_peaks][by_mz]
+                strongest = by_mz[np.argsort(falling, kind="mergesort")[:max_peaks]]
+                capped = kept_peaks - max_peaks
+                at = start
+                for place in np.sort(strongest):
+                    x = peak_int[place]
+                    out_mz[at] = peak_mz[place]
+                    out_intensity[at] = np.float32(x / base) if normalize else np.float32(x)
+                    at += 1
             if at - start < min_peaks:
                 verdict = TOO_FEW
                 at = start
@@ -207,6 +242,7 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
         counters[REMOVED_MZ] += bad_mz
         counters[REMOVED_NEGATIVE] += bad_negative
         counters[REMOVED_ZERO] += zeros
+        counters[REMOVED_CAPPED] += capped
         counters[PEAKS_ABOVE_PRECURSOR] += above
         counters[ROWS_ABOVE_PRECURSOR] += 1 if above else 0
         counters[SORTED] += 1 if sort and not in_order else 0
@@ -259,6 +295,8 @@ def cleaner(dtype: np.dtype[Any], *, by_column: bool) -> Callable[..., tuple[int
         types.boolean,
         types.int64,
         types.float64,
+        types.int64,
+        types.Array(types.boolean, 1, "C", readonly=True),
         row(types.float64),
         row(types.float32),
         row(types.uint8),

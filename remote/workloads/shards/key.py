@@ -59,6 +59,7 @@ def config_record(
         "splits": {name: list(value) for name, value in asdict(settings.splits).items()},
         "mz_precision": mz_precision,
         "preprocessing": asdict(settings.preprocessing),
+        "input": {"ms_level": settings.input.ms_level, "carry": list(settings.input.carry)},
         "quality": quality_record(settings.quality),
         "random_seed": settings.random_seed,
         "skip_damaged": skip_damaged,

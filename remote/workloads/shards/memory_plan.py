@@ -9,13 +9,10 @@ CPython with the libraries of the lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Protocol
 
-import numpy as np
-
 from remote.errors import MemoryTooSmall
-from remote.workloads.shards.blocks import ROW_GROUP_ROWS
 from remote.workloads.shards.plan import Task
 from remote.workloads.shards.repeats import AT_ONCE, BYTES_PER_VALUE
 from remote.workloads.shards.settings import Execution
@@ -28,7 +25,7 @@ _PARENT, _DASK = 145 * MB, 25 * MB
 # A worker process with its libraries, and with Dask's nanny; a worker's small change.
 _CHILD, _DASK_CHILD, _WORKER = 110 * MB, 125 * MB, 22 * MB
 # Of a row group that is cleaned and encoded: bytes for each place that a peak can take.
-_GROUP_BYTES_PER_PLACE = 12
+GROUP_BYTES_PER_PLACE = 12
 # What a worker may take by default, however much there is.
 DEFAULT_GB_PER_WORKER = 3.0
 
@@ -36,11 +33,9 @@ DEFAULT_GB_PER_WORKER = 3.0
 class Stored(Protocol):
     """What has to be known of an input."""
 
-    @property
-    def width(self) -> int: ...
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]: ...
+    def blocks(self, row_start: int, row_stop: int, bytes_per_row: float) -> Blocks:
+        """What a task of these rows takes; `bytes_per_row` is what a spectrum takes in a shard."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +48,26 @@ class Blocks:
         result: bytes that come of it.
         counting: bytes that counting repeats takes at the end, when the workers' memory has not
             been given back.
+        joined: bytes of a row group that is joined of several tasks' parts, in the parent.
+        reader: bytes that reading takes in each process beside the rows: libraries, an index.
     """
 
     raw: int
     group: int
     result: int
     counting: int = 0
+    joined: int = 0
+    reader: int = 0
 
     @classmethod
     def of(cls, sources: Sequence[Stored], tasks: Sequence[Task], bytes_per_row: float) -> Blocks:
         """Those of a plan; `bytes_per_row` are what a spectrum takes in a shard."""
-        rows = max(map(len, tasks), default=0)
-        raw = max(
-            (
-                len(task) * 2 * sources[task.input_index].width
-                * sources[task.input_index].dtype.itemsize
-                for task in tasks
-            ),
-            default=0,
-        )  # fmt: skip
-        places = ROW_GROUP_ROWS * max((source.width for source in sources), default=0)
-        counting = min(sum(map(len, tasks)), AT_ONCE) * BYTES_PER_VALUE
-        return cls(raw, places * _GROUP_BYTES_PER_PLACE, int(rows * bytes_per_row), counting)
+        most = cls(0, 0, 0)
+        for task in tasks:
+            source = sources[task.input_index]
+            found = source.blocks(task.row_start, task.row_stop, bytes_per_row)
+            most = cls(*map(max, zip(astuple(most), astuple(found), strict=True)))
+        return replace(most, counting=min(sum(map(len, tasks)), AT_ONCE) * BYTES_PER_VALUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +90,8 @@ def peak_bytes(execution: Execution, blocks: Blocks) -> int:
     workers = execution.local_workers
     task = blocks.raw + blocks.group + _WORKER
     if execution.processes:
-        task += _DASK_CHILD if execution.dask else _CHILD
-    parent = _PARENT + (_DASK if execution.dask else 0)
+        task += (_DASK_CHILD if execution.dask else _CHILD) + blocks.reader
+    parent = _PARENT + (_DASK if execution.dask else 0) + blocks.reader + blocks.joined
     return parent + workers * task + execution.read_ahead * blocks.result + blocks.counting
 
 

@@ -1,52 +1,67 @@
-"""Opening inputs: whatever can be checked of a file before its rows are read.
-
-All of it lies in the file itself: what links lead to elsewhere is refused, for neither digests
-nor resume would know of it.
-"""
+"""Opening the inputs of a run: each by what it holds, and all of them against one another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import h5py
 
 from remote.errors import InputUnusable
-from remote.workloads.shards.datasets import (
-    ACCEPTED,
-    OPTIONAL,
-    PRECURSOR,
-    Wanted,
-)
-from remote.workloads.shards.direct import direct_reader
-from remote.workloads.shards.filters import check_filters
-from remote.workloads.shards.heap import name_reader
-from remote.workloads.shards.library import library_reader
-from remote.workloads.shards.source import COPY_HINT, ROWS_HINT, WHOLE_HINT, Source
-from remote.workloads.shards.storage import (
-    BROKEN,
-    DataFile,
-    Reader,
-    Unreadable,
-    name_of,
-    reason,
-)
-
-LAYOUT_HINT = (
-    "A GeMS-layout file has `spectrum` (N, 2, 128), float64 or float32, and `precursor_mz` (N,). "
-    "`h5ls FILE` shows what this one holds."
-)
-# More is a damaged number: 20,000 such rows would not fit into memory.
-_MOST_PEAKS = 1 << 16
+from remote.workloads.shards.carried import check_carried, check_names
+from remote.workloads.shards.hdf5 import open_hdf5
+from remote.workloads.shards.kinds import kind_of
+from remote.workloads.shards.settings import InputRules
+from remote.workloads.shards.source import Source
 
 
-def open_inputs(paths: Sequence[Path], *, skip_damaged: bool = False) -> tuple[Source, ...]:
+def open_inputs(
+    paths: Sequence[Path], *, skip_damaged: bool = False, rules: InputRules | None = None
+) -> tuple[Source, ...]:
     """Open the inputs of a run, in the order given; see `open_source`.
 
     Raises:
-        InputUnusable: a file is not usable; two have the same stem; only some hold lsh as text.
+        UsageError: a name to carry is that of a column.
+        InputUnusable: a file is not usable; two have the same stem; only some hold lsh as text;
+            a name to carry is in none of them, or has another type in each.
     """
+    rules = rules or InputRules()
+    check_names(rules.carry)
+    _check_stems(paths)
+    opened: list[Source] = []
+    try:
+        for path in paths:
+            opened.append(open_source(path, len(opened), skip_damaged, rules))
+        _check_lsh(opened)
+        check_carried(opened, rules.carry)
+    except InputUnusable:
+        for source in opened:
+            source.close()
+        raise
+    return tuple(opened)
+
+
+def open_source(
+    path: Path, index: int = 0, skip_damaged: bool = False, rules: InputRules | None = None
+) -> Source:
+    """Open one input and check all that can be checked without reading its rows.
+
+    Raises:
+        InputUnusable: it cannot be used; with `skip_damaged`, not for damage of some rows.
+    """
+    rules = rules or InputRules()
+    kind = kind_of(path)
+    if kind == "hdf5":
+        return open_hdf5(path, index, skip_damaged, rules)
+    # Loaded where they are needed: most runs read HDF5 alone.
+    if kind == "mgf":
+        from remote.workloads.shards.mgf import open_mgf
+
+        return open_mgf(path, index, skip_damaged, rules)
+    from remote.workloads.shards.mzml import open_mzml
+
+    return open_mzml(path, index, skip_damaged, rules)
+
+
+def _check_stems(paths: Sequence[Path]) -> None:
     stems: dict[str, Path] = {}
     for path in paths:
         if path.stem in stems:
@@ -56,16 +71,6 @@ def open_inputs(paths: Sequence[Path], *, skip_damaged: bool = False) -> tuple[S
                 hint="Rename one of the files.",
             )
         stems[path.stem] = path
-    opened: list[Source] = []
-    try:
-        for path in paths:
-            opened.append(open_source(path, len(opened), skip_damaged))
-        _check_lsh(opened)
-    except InputUnusable:
-        for source in opened:
-            source.close()
-        raise
-    return tuple(opened)
 
 
 def _check_lsh(sources: Sequence[Source]) -> None:
@@ -75,180 +80,4 @@ def _check_lsh(sources: Sequence[Source]) -> None:
             f"dataset `lsh` holds whole numbers in {by_kind['int64']} and text in "
             f"{by_kind['string']}: the two cannot share a column",
             hint="Build them apart, into two datasets.",
-        )
-
-
-def open_source(path: Path, index: int = 0, skip_damaged: bool = False) -> Source:
-    """Open one input and check all that can be checked without reading its rows.
-
-    Raises:
-        InputUnusable: it cannot be used; with `skip_damaged`, not for damage of some rows.
-    """
-    file = _opened(path, skip_damaged)
-    try:
-        return _described(path, index, file)
-    except BaseException:
-        file.close()
-        raise
-
-
-def _opened(path: Path, skip_damaged: bool) -> DataFile:
-    if not path.exists():
-        raise InputUnusable(f"{path} does not exist", hint="Check the path.")
-    if not path.is_file():
-        raise InputUnusable(f"{path} is not a file", hint="Name an HDF5 file.")
-    try:
-        if not h5py.is_hdf5(path):
-            raise InputUnusable(_not_hdf5(path), hint=LAYOUT_HINT)
-        return DataFile(path, skip_damaged=skip_damaged)
-    except BROKEN as error:
-        problem = f"{path} cannot be opened: {error}"
-        if "truncated" in str(error):
-            problem = f"{path} is cut short: {error}"
-        raise InputUnusable(problem, hint=WHOLE_HINT if skip_damaged else COPY_HINT) from error
-
-
-def _not_hdf5(path: Path) -> str:
-    return f"{path} is empty" if path.stat().st_size == 0 else f"{path} is not an HDF5 file"
-
-
-def _described(path: Path, index: int, data: DataFile) -> Source:
-    file, names = data.hdf5, _names(data)
-    spectrum = _dataset(data, "spectrum") if "spectrum" in names else None
-    if spectrum is None:
-        raise InputUnusable(_without_spectrum(path, names), hint=LAYOUT_HINT)
-    shape = spectrum.shape
-    if shape is None or len(shape) != 3 or shape[1] != 2 or not 1 <= shape[2] <= _MOST_PEAKS:
-        raise InputUnusable(
-            f"{path}: dataset `spectrum` has shape {shape}, not (N, 2, P)", hint=LAYOUT_HINT
-        )
-    if spectrum.dtype.kind != "f" or spectrum.dtype.itemsize not in (4, 8):
-        raise InputUnusable(
-            f"{path}: dataset `spectrum` holds {spectrum.dtype}, not float64 or float32",
-            hint=LAYOUT_HINT,
-        )
-    if shape[0] == 0:
-        raise InputUnusable(f"{path}: dataset `spectrum` has no rows", hint=COPY_HINT)
-    _check_numbers(path, "spectrum", spectrum)
-    peaks = _reader(data, spectrum)
-    readers = _column_readers(data, names, shape[0])
-    dtypes = {reader.name: str(file[reader.name].dtype) for _, reader in readers}
-    lsh = next((file[r.name].dtype.kind for w, r in readers if w.column == "lsh"), None)
-    return Source(
-        index=index,
-        path=path,
-        name=path.stem,
-        rows=shape[0],
-        width=shape[2],
-        dtype=spectrum.dtype.newbyteorder("="),
-        chunks=spectrum.chunks,
-        columns=frozenset(wanted.column for wanted, _ in readers),
-        lsh=None if lsh is None else "string" if lsh == "S" else "int64",
-        dtypes={"spectrum": str(spectrum.dtype), **dtypes},
-        _file=data,
-        _spectrum=peaks,
-        _readers=readers,
-    )
-
-
-def _names(data: DataFile) -> frozenset[str]:
-    """What the file holds. Asked for one by one, a name that is damaged seems not to be there."""
-    try:
-        return frozenset(map(str, data.hdf5))  # what is not UTF-8 comes as bytes
-    except BROKEN as error:
-        raise InputUnusable(
-            f"{data.path}: the list of its datasets cannot be read: {reason(error)}",
-            hint=WHOLE_HINT if data.skip_damaged else COPY_HINT,
-        ) from error
-
-
-def _without_spectrum(path: Path, names: frozenset[str]) -> str:
-    if "spectra" in names:
-        return f"{path} has the older layout of one group a spectrum, which is not read yet"
-    held = ", ".join(map(ascii, sorted(names)[:20])).replace("'", "") or "nothing"
-    return f"{path} has no dataset `spectrum`; it holds {held}"
-
-
-def _dataset(data: DataFile, name: str) -> Any:
-    """A dataset of which shape, type and place in this file are known."""
-    path = data.path
-    try:
-        found = data.hdf5[name]
-        if not isinstance(found, h5py.Dataset):
-            raise InputUnusable(f"{path}: `{name}` is not a dataset", hint=LAYOUT_HINT)
-        _ = found.shape, found.dtype, found.chunks
-        outside = found.is_virtual or found.external or not data.holds(found)
-    except BROKEN as error:
-        raise InputUnusable(
-            f"{path}: dataset `{name}` cannot be opened: {reason(error)}",
-            hint=WHOLE_HINT if data.skip_damaged else COPY_HINT,
-        ) from error
-    if outside:
-        raise InputUnusable(
-            f"{path}: dataset `{name}` lies in another file, for which nothing here can vouch",
-            hint="Copy the data into one file, and name that.",
-        )
-    return found
-
-
-def _column_readers(
-    data: DataFile, names: frozenset[str], rows: int
-) -> tuple[tuple[Wanted, Reader], ...]:
-    path = data.path
-    readers: list[tuple[Wanted, Reader]] = []
-    for wanted in (PRECURSOR, *OPTIONAL):
-        for name in wanted.datasets:
-            if name in names:
-                dataset = _dataset(data, name)
-                _check_column(path, wanted, name, dataset, rows)
-                readers.append((wanted, _reader(data, dataset, wanted)))
-                break
-        else:
-            if wanted is PRECURSOR:
-                raise InputUnusable(f"{path} has no dataset `precursor_mz`", hint=LAYOUT_HINT)
-    return tuple(readers)
-
-
-def _reader(data: DataFile, dataset: Any, wanted: Wanted | None = None) -> Reader:
-    check_filters(data.path, dataset)
-    try:
-        if wanted is not None and wanted.kind in ("name", "text"):
-            names = name_reader(data, dataset)
-            if names is not None:
-                return names
-        return direct_reader(data, dataset) or library_reader(data, dataset)
-    except (Unreadable, *BROKEN) as error:
-        about = error.rows if isinstance(error, Unreadable) else None
-        first, last = about or (0, dataset.shape[0] - 1)
-        raise InputUnusable(
-            f"{data.path}: dataset `{name_of(dataset)}`, rows {first} to {last} "
-            f"cannot be read: {reason(error)}",
-            hint=WHOLE_HINT if data.skip_damaged else ROWS_HINT,
-        ) from error
-
-
-def _check_column(path: Path, wanted: Wanted, name: str, dataset: Any, rows: int) -> None:
-    if dataset.shape != (rows,):
-        raise InputUnusable(
-            f"{path}: dataset `{name}` has shape {dataset.shape}, "
-            f"not ({rows},) as `spectrum` has rows",
-            hint=LAYOUT_HINT,
-        )
-    kind = dataset.dtype.kind
-    text = kind == "O" and h5py.check_string_dtype(dataset.dtype) is None
-    if kind not in ACCEPTED[wanted.kind] or text:
-        raise InputUnusable(
-            f"{path}: dataset `{name}` holds {dataset.dtype}, which cannot fill `{wanted.column}`",
-            hint=f"Convert the dataset, or remove `{name}` if it is not needed.",
-        )
-    _check_numbers(path, name, dataset)
-
-
-def _check_numbers(path: Path, name: str, dataset: Any) -> None:
-    """A damaged description of numbers can make other numbers of them: it must be a usual one."""
-    if dataset.dtype.kind in "fiu" and dataset.id.get_type() != h5py.h5t.py_create(dataset.dtype):
-        raise InputUnusable(
-            f"{path}: dataset `{name}` holds numbers of no usual form, which h5py would take "
-            f"for {dataset.dtype}",
-            hint=COPY_HINT,
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from remote.errors import DiskTooSmall, MemoryTooSmall
 from remote.workloads.memory import available_memory
 from remote.workloads.shards.opening import open_inputs
+from remote.workloads.shards.settings import InputRules
 from remote.workloads.shards.source import Source
 
 GIB = 1 << 30
@@ -44,22 +45,24 @@ def check(
     min_disk_gb: float = DEFAULT_MIN_DISK_GB,
     max_spectra: int | None = None,
     skip_damaged: bool = False,
+    rules: InputRules | None = None,
 ) -> Findings:
     """Check everything; what each input has stored first and last is read.
 
     Args:
-        inputs: the HDF5 files.
+        inputs: the files.
         output_root: where the shards will be; need not exist.
         min_memory_gb: least memory that must be available.
         min_disk_gb: least free disk; the estimated output, where that is larger.
         max_spectra: source rows that will be read; None for all.
         skip_damaged: let damage pass that concerns some rows only.
+        rules: what is taken of the inputs.
 
     Raises:
-        InputUnusable: a file is missing, damaged, or not in the GeMS layout.
+        InputUnusable: a file is missing, damaged, or of a kind that is not read.
         MemoryTooSmall, DiskTooSmall: as they say.
     """
-    sources = open_inputs(inputs, skip_damaged=skip_damaged)
+    sources = open_inputs(inputs, skip_damaged=skip_damaged, rules=rules)
     try:
         for source in sources:
             source.probe()

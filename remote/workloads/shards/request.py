@@ -126,6 +126,13 @@ def make_request(
     if not root:
         raise UsageError("No output root is given.", hint="Name one with --output-root DIR.")
     run_id = checked_run_id(o.get("run_id") or default_run_id(now))
+    rules = settings.preprocessing
+    if rules.max_peaks is not None and rules.max_peaks < rules.min_peaks:
+        raise UsageError(
+            f"max_peaks is {rules.max_peaks} and min_peaks {rules.min_peaks}: no spectrum could "
+            "have both.",
+            hint="Raise --max-peaks, or lower --min-peaks.",
+        )
     if settings.quality.enable_ranking:
         raise UsageError(
             "Quality ranking is not there yet.",

@@ -110,6 +110,8 @@ COLUMNS: tuple[Column, ...] = (
     _extra("quality_score", pa.float32(), "score of the quality ranker"),
 )
 
+# What the schema says of a column that is there because the config names it.
+CARRIED = "carried from the input"
 OPTIONAL = frozenset(column.name for column in COLUMNS if column.optional)
 
 
@@ -133,10 +135,16 @@ class Layout:
         lsh: LshKind = "int64",
         mz_precision: MzPrecision = "float64",
         preprocessing: Mapping[str, object],
+        carried: Mapping[str, pa.DataType] | None = None,
     ) -> Layout:
-        """The layout for inputs that have the `available` optional columns between them."""
+        """The layout for inputs that have the `available` optional columns between them.
+
+        Args:
+            carried: types of further columns, by name, that come after those of the schema.
+        """
         present = [c for c in COLUMNS if not c.optional or c.name in available]
         fields = [_as_stored(column, lsh, mz_precision, preprocessing) for column in present]
+        fields += [_extra(name, kind, CARRIED).field() for name, kind in (carried or {}).items()]
         metadata = {
             "schema_version": str(SCHEMA_VERSION),
             "preprocessing": json.dumps(dict(preprocessing), sort_keys=True),

@@ -26,13 +26,29 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """The cleaning rules. `max_precursor_mz` is inclusive."""
+    """The cleaning rules.
+
+    `max_precursor_mz` is inclusive. `max_peaks` None keeps all peaks of a spectrum.
+    """
 
     normalize_intensities: bool = True
     sort_mz: bool = True
     min_peaks: int = field(default=1, metadata={"min": 1, "max": 10_000})
     max_precursor_mz: float = field(default=2000.0, metadata={"min": 1.0})
     filter_nonfinite: bool = True
+    max_peaks: int | None = field(default=None, metadata={"min": 1})
+
+
+@dataclass(frozen=True, slots=True)
+class InputRules:
+    """What is taken of the inputs.
+
+    `ms_level` is that of the spectra to take; those whose level is not known are taken too.
+    `carry` names further datasets or parameters, each of which becomes a column.
+    """
+
+    ms_level: int = field(default=2, metadata={"min": 2, "max": 20})
+    carry: tuple[str, ...] = ()
 
 
 _SHARE = {"min": 0.0, "max": 1.0}
@@ -110,6 +126,7 @@ class Logging:
 class BuildSettings:
     """A sharding config. Paths are relative to the working directory.
 
+    `canonical_hdf5` names the inputs: HDF5, MGF or mzML, whatever its name says.
     `max_shard_size_bytes` None means the mode's own; `max_spectra` counts source rows: the
     first ones, or those of row groups drawn by `random_seed` where `sample` is "random".
     """
@@ -123,6 +140,7 @@ class BuildSettings:
     sample: Sampling = "prefix"
     splits: Splits = field(default_factory=Splits)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    input: InputRules = field(default_factory=InputRules)
     quality: Quality = field(default_factory=Quality)
     logging: Logging = field(default_factory=Logging)
     random_seed: int = 42
@@ -206,8 +224,9 @@ def read_settings(path: Path) -> BuildSettings:
 
 
 def preprocessing_record(settings: BuildSettings, mz_precision: MzPrecision) -> dict[str, object]:
-    """The rules as they are written into files and manifests."""
-    return {**asdict(settings.preprocessing), "mz_precision": mz_precision}
+    """The rules as they are written into files and manifests; a cap only where there is one."""
+    rules = {k: v for k, v in asdict(settings.preprocessing).items() if v is not None}
+    return {**rules, "mz_precision": mz_precision}
 
 
 def quality_record(quality: Quality) -> dict[str, object]:

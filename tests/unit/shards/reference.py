@@ -21,6 +21,7 @@ class Rules:
     min_peaks: int = 1
     max_precursor_mz: float = 2000.0
     filter_nonfinite: bool = True
+    max_peaks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,14 @@ DROPPED_FOR = {
 }
 
 
+def most_intense(
+    peaks: list[tuple[float, float, float]], most: int | None
+) -> list[tuple[float, float, float]]:
+    """Those that a cap leaves, in the order in which they were."""
+    ranked = sorted(range(len(peaks)), key=lambda n: (-peaks[n][1], peaks[n][0], n))
+    return [peaks[n] for n in sorted(ranked[:most])]
+
+
 def clean_spectrum(
     mzs: Sequence[float], ints: Sequence[float], precursor: float, rules: Rules
 ) -> Kept | str:
@@ -66,7 +75,7 @@ def clean_spectrum(
         peaks.pop()
     if not math.isfinite(precursor) or precursor <= 0:
         return "precursor_invalid"
-    removed = dict.fromkeys([*DROPPED_FOR, "intensity_zero"], 0)
+    removed = dict.fromkeys([*DROPPED_FOR, "intensity_zero", "beyond_max_peaks"], 0)
     valid = []
     for mz, intensity in peaks:
         reason = offence(mz, intensity)
@@ -85,11 +94,14 @@ def clean_spectrum(
     written = [(mz, x, to_float32(x / scale)) for mz, x in valid]
     kept = [peak for peak in written if peak[2] != 0]
     removed["intensity_zero"] = len(written) - len(kept)
-    if len(kept) < rules.min_peaks:
-        return "too_few_peaks"
     tic = 0.0
     for _, x, _ in kept:
         tic += x
+    strongest = most_intense(kept, rules.max_peaks)
+    removed["beyond_max_peaks"] = len(kept) - len(strongest)
+    kept = strongest
+    if len(kept) < rules.min_peaks:
+        return "too_few_peaks"
     return Kept([m for m, _, _ in kept], [v for _, _, v in kept], to_float32(base), tic, removed)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remote.workloads.shards import blocks
-from remote.workloads.shards.blocks import CleanRows, RawRows, cut, join
+from remote.workloads.shards import blocks, ragged
+from remote.workloads.shards.blocks import CleanRows, Ragged, RawRows, cut, join
 from remote.workloads.shards.clean import clean
-from remote.workloads.shards.counts import attrition, integrity
+from remote.workloads.shards.counts import REMOVED, attrition, integrity
 from remote.workloads.shards.settings import Preprocessing
 from tests.unit.shards.raws import raw_rows
 from tests.unit.shards.reference import Kept, Rules, clean_spectrum
@@ -24,7 +25,7 @@ AWKWARD = st.sampled_from(
 )
 ORDINARY = st.floats(0.001, 3000, allow_nan=False)
 VALUES = st.one_of(ORDINARY, ORDINARY, ORDINARY, AWKWARD)
-PEAKS = st.lists(st.tuples(VALUES, VALUES), max_size=8)
+PEAKS = st.lists(st.tuples(VALUES, VALUES | st.sampled_from([1.0, 7.0])), max_size=8)
 RULES = st.builds(
     Rules,
     normalize_intensities=st.booleans(),
@@ -32,6 +33,7 @@ RULES = st.builds(
     min_peaks=st.integers(1, 4),
     max_precursor_mz=st.sampled_from([300.0, 2000.0]),
     filter_nonfinite=st.booleans(),
+    max_peaks=st.one_of(st.none(), st.integers(1, 5)),
 )
 
 
@@ -76,10 +78,7 @@ def test_equals_the_reference(raw: RawRows, rules: Rules) -> None:
         if isinstance(reason, str):
             dropped[reason] = dropped.get(reason, 0) + 1
     assert cleaned.stats["dropped"] == dropped
-    removed = {
-        reason: sum(found.removed[reason] for found in kept.values())
-        for reason in ("non_finite", "mz_not_positive", "intensity_negative", "intensity_zero")
-    }
+    removed = {reason: sum(found.removed[reason] for found in kept.values()) for reason in REMOVED}
     assert cleaned.stats["removed"] == removed
 
 
@@ -122,6 +121,54 @@ def test_joined_parts_equal_the_whole(raw: RawRows, rules: Rules, data: st.DataO
     moved = [replace(part, row_start=part.row_start + bound) for part in parts]
     whole = replace(raw, row_start=blocks.ROW_GROUP_ROWS)
     same(join([clean(part, preprocessing) for part in moved]), clean(whole, preprocessing))
+
+
+@settings(max_examples=50)
+@given(raw=inputs(), rules=RULES, most=st.sampled_from([1, 10, 30, 10_000]))
+def test_ragged_rows_equal_padded_ones(raw: RawRows, rules: Rules, most: int) -> None:
+    """Whatever the blocks in which they are padded; only the storage's width means nothing."""
+    stored = (raw.mz != 0) | (raw.intensity != 0)
+    lengths = [int(row.nonzero()[0].max(initial=-1)) + 1 for row in stored]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    flat = np.arange(raw.mz.shape[1]) < np.array(lengths)[:, None]
+    mz, intensity = (Ragged(values[flat], offsets) for values in (raw.mz, raw.intensity))
+    preprocessing = Preprocessing(**asdict(rules))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ragged, "MOST_PLACES", most)
+        found = clean(replace(raw, mz=mz, intensity=intensity), preprocessing)
+    expected = clean(raw, preprocessing)
+    stats: Any = expected.stats
+    stats["flags"]["saturated"] = 0
+    same(found, expected)
+
+
+@settings(max_examples=30)
+@given(raw=inputs(), rules=RULES, data=st.data())
+def test_rows_of_another_level_are_counted_and_not_looked_at(
+    raw: RawRows, rules: Rules, data: st.DataObject
+) -> None:
+    unwanted = np.array(data.draw(st.lists(st.booleans(), min_size=len(raw), max_size=len(raw))))
+    marked = clean(replace(raw, unwanted=unwanted), Preprocessing(**asdict(rules)))
+    alone = clean(raw, Preprocessing(**asdict(rules)))
+    stats: Any = marked.stats
+    assert stats["dropped"].get("other_ms_level", 0) == unwanted.sum()
+    assert stats["read"] == stats["written"] + attrition(stats) + integrity(stats)
+    wanted = [row for row in alone.source_row.tolist() if not unwanted[row]]
+    assert marked.source_row.tolist() == wanted
+
+
+def test_wide_spectra_are_sorted_as_narrow_ones() -> None:
+    """From some width on by another algorithm; equal m/z keep their order."""
+    random = np.random.default_rng(5)
+    mz = random.integers(50, 900, (3, 400)).astype(np.float64)
+    intensity = random.uniform(1, 9, (3, 400))
+    raw = RawRows(0, 0, mz, intensity, {"precursor_mz": np.full(3, 500.0)})
+    cleaned = clean(raw, Preprocessing(normalize_intensities=False))
+    for row in range(3):
+        order = np.argsort(mz[row], kind="stable")
+        part = slice(*cleaned.offsets[row : row + 2])
+        np.testing.assert_array_equal(cleaned.mzs[part], mz[row][order])
+        np.testing.assert_array_equal(cleaned.ints[part], intensity[row][order].astype(np.float32))
 
 
 @settings(max_examples=40)

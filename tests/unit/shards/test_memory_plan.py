@@ -31,6 +31,11 @@ class Input:
     width: int
     dtype: np.dtype[Any]
 
+    def blocks(self, row_start: int, row_stop: int, bytes_per_row: float) -> Blocks:
+        rows = row_stop - row_start
+        raw = rows * 2 * self.width * self.dtype.itemsize
+        return Blocks(raw, 12 * 5_000 * self.width, int(rows * bytes_per_row))
+
 
 def test_the_largest_task_counts() -> None:
     sources = [Input(128, np.dtype("f8")), Input(64, np.dtype("f4"))]

@@ -14,6 +14,7 @@ import pytest
 
 from remote.errors import InputUnusable
 from remote.workloads.shards.blocks import RawRows
+from remote.workloads.shards.gems import GemsSource
 from remote.workloads.shards.opening import open_inputs, open_source
 from tests.unit.shards.raws import spectra, write_input
 
@@ -41,6 +42,7 @@ def test_reads_every_column(tmp_path: Path) -> None:
         collision_energy=np.arange(30),
     )
     with open_source(path, 3) as source:
+        assert isinstance(source, GemsSource)
         assert (source.rows, source.width, source.chunk_rows, source.name) == (30, 16, 10, "x")
         raw = source.read(5, 25)
     assert (raw.input_index, raw.row_start, len(raw)) == (3, 5, 20)
@@ -102,7 +104,7 @@ def empty(path: Path) -> None:
 
 
 def text(path: Path) -> None:
-    path.write_text("BEGIN IONS\n")
+    path.write_text("nothing of use\n")
 
 
 def folder(path: Path) -> None:
@@ -200,7 +202,7 @@ def never_written(path: Path) -> None:
         (folder, "is not a file"),
         (truncated, "cut short"),
         (no_spectrum, "no dataset `spectrum`; it holds mz"),
-        (older_layout, "older layout"),
+        (older_layout, "holds no group with `mzs` and `intensities`"),
         (a_group, "`spectrum` is not a dataset"),
         (no_precursor, "no dataset `precursor_mz`"),
         (wrong_shape, "shape (5, 128, 2), not (N, 2, P)"),

@@ -15,8 +15,10 @@ import click
 from remote.errors import UsageError
 from remote.schema import nearest
 from remote.workloads.shards.cli.live import Live
+from remote.workloads.shards.cli.several import Several
 from remote.workloads.shards.settings import (
     BuildSettings,
+    InputRules,
     Logging,
     Preprocessing,
     Quality,
@@ -27,10 +29,11 @@ from remote.workloads.shards.settings import (
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_EXAMPLE = """Build a dataset of Parquet shards from HDF5 files in the GeMS layout.
+_EXAMPLE = """Build a dataset of Parquet shards from HDF5, MGF and mzML files.
 
     \b
-    msms build-shards --input-hdf5 GeMS_C.9.hdf5 --output-root shards/c9
+    msms build-shards --input GeMS_C.9.hdf5 --output-root shards/c9
+    msms build-shards --input library.mgf run1.mzML run2.mzML --output-root shards/mine
     msms build-shards --config configs/gems_local.yaml --resume
 
 Without an input a sample is generated. Flags win over the config.
@@ -50,7 +53,18 @@ _FILE = click.Path(path_type=Path)
 
 _what = _options(
     click.option("--config", type=_FILE, help="A sharding config (YAML)."),
-    click.option("--input-hdf5", type=_FILE, multiple=True, help="An input; may be repeated."),
+    click.option(
+        "--input",
+        "--input-hdf5",
+        "inputs",
+        type=_FILE,
+        multiple=True,
+        help="Inputs: HDF5, MGF or mzML, one or several.",
+    ),
+    click.option("--ms-level", type=click.IntRange(2, 20), help="Of the spectra to take. [2]"),
+    click.option(
+        "--carry", multiple=True, metavar="NAME", help="Datasets or parameters to keep as columns."
+    ),
     click.option("--output-root", type=_FILE, help="Where the dataset goes."),
     click.option("--dataset-name", help="The dataset's name in the manifests."),
     click.option("--split", type=click.Choice(["train", "val", "test"]), default="train"),
@@ -81,6 +95,7 @@ _rules = _options(
     click.option("--no-sort", is_flag=True, help="Keep the peaks' order."),
     click.option("--no-filter-nonfinite", is_flag=True, help="Drop offending peaks, not spectra."),
     click.option("--min-peaks", type=click.IntRange(1)),
+    click.option("--max-peaks", type=click.IntRange(1), help="Keep the most intense ones only."),
     click.option("--max-precursor-mz", type=float, help="Inclusive."),
     click.option("--disable-quality-ranking", is_flag=True, help="Whatever the config says."),
 )
@@ -121,7 +136,7 @@ _how = _options(
 )
 
 
-@click.command("build-shards", help=_EXAMPLE)
+@click.command("build-shards", cls=Several, help=_EXAMPLE)
 @_what
 @_rules
 @_how
@@ -133,7 +148,7 @@ def build_shards(**flags: Any) -> None:
     settings = merged(flags)
     _log(settings.logging)
     given = {
-        "input_hdf5": flags["input_hdf5"] or None,
+        "input_hdf5": flags["inputs"] or None,
         "output_root": flags["output_root"],
         "config_file": flags["config"].name if flags["config"] else None,
         "mode": "production" if flags["mode"] == "cloud" else flags["mode"],
@@ -189,6 +204,7 @@ def merged(flags: dict[str, Any]) -> BuildSettings:
         settings,
         splits=_splits(settings.splits, flags),
         preprocessing=_preprocessing(settings.preprocessing, flags),
+        input=_input(settings.input, flags),
         quality=Quality() if flags["disable_quality_ranking"] else settings.quality,
         logging=_logging(settings.logging, flags),
         **_given(changes),
@@ -223,8 +239,14 @@ def _preprocessing(rules: Preprocessing, flags: dict[str, Any]) -> Preprocessing
         "sort_mz": False if flags["no_sort"] else None,
         "filter_nonfinite": False if flags["no_filter_nonfinite"] else None,
         "min_peaks": flags["min_peaks"],
+        "max_peaks": flags["max_peaks"],
         "max_precursor_mz": flags["max_precursor_mz"],
     }
+    return replace(rules, **_given(changes))
+
+
+def _input(rules: InputRules, flags: dict[str, Any]) -> InputRules:
+    changes = {"ms_level": flags["ms_level"], "carry": tuple(flags["carry"]) or None}
     return replace(rules, **_given(changes))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from remote.errors import IntegrityFailure
+from remote.workloads.shards.cli.several import Several
 from remote.workloads.shards.settings import BuildSettings, read_settings
 
 if TYPE_CHECKING:
@@ -19,15 +20,17 @@ _FILE = click.Path(path_type=Path)
 _HASH = 23
 
 
-@click.command("test-determinism")
+@click.command("test-determinism", cls=Several)
 @click.option("--config", type=_FILE, help="A sharding config (YAML).")
-@click.option("--input-hdf5", type=_FILE, multiple=True, help="An input; may be repeated.")
+@click.option(
+    "--input", "--input-hdf5", "inputs", type=_FILE, multiple=True, help="One or several."
+)
 @click.option("--max-spectra", type=click.IntRange(1), default=100_000, show_default=True)
 @click.option("--num-workers", type=click.IntRange(2), help="The most workers to try.")
 @click.option("--json", "as_json", is_flag=True, help="The verdict as JSON on stdout.")
 def test_determinism(
     config: Path | None,
-    input_hdf5: tuple[Path, ...],
+    inputs: tuple[Path, ...],
     max_spectra: int,
     num_workers: int | None,
     as_json: bool,
@@ -36,7 +39,7 @@ def test_determinism(
 
     \b
     msms test-determinism --config configs/gems_local.yaml
-    msms test-determinism --input-hdf5 GeMS_C.9.hdf5 --max-spectra 1000000
+    msms test-determinism --input GeMS_C.9.hdf5 --max-spectra 1000000
 
     Works in a temporary directory (TMPDIR), which takes about 0.5 GB for a million spectra, and
     leaves nothing there. Without an input a sample is generated.
@@ -48,7 +51,7 @@ def test_determinism(
         click.echo(f"{'way':24} {'dataset hash':{_HASH}} {'seconds':>7}  same")
     verdict = try_ways(
         settings,
-        input_hdf5,
+        inputs,
         max_spectra=max_spectra,
         tries=ways(num_workers),
         tell=(lambda _: None) if as_json else _show,

@@ -59,6 +59,8 @@ def worst(statuses: Iterable[Status]) -> Status:
 def _canonicalisation(spectra: Mapping[str, Any], limits: Limits) -> list[Check]:
     read, written = spectra["read"], spectra["written"]
     lost, broken, unread = (spectra[name] for name in ("attrition", "integrity", "damaged"))
+    # Not asked for, and so no loss.
+    other = spectra["dropped"].get("other_ms_level", 0)
     return [
         _failing(
             "accounted",
@@ -92,7 +94,7 @@ def _canonicalisation(spectra: Mapping[str, Any], limits: Limits) -> list[Check]
         ),
         _share(
             "attrition",
-            (lost, read),
+            (lost - other, read - other),
             limits,
             f"spectra outside the rules ({_named(spectra, ATTRITION)})",
             "Many spectra fall outside min_peaks or max_precursor_mz: are the limits meant so?",

@@ -32,11 +32,13 @@ _REASONS = {
     "peak_intensity_negative": "a peak of negative intensity",
     "precursor_above_limit": "precursor m/z above max_precursor_mz",
     "too_few_peaks": "fewer peaks than min_peaks",
+    "other_ms_level": "another MS level than is asked for",
     "damaged": "cannot be read",
     "non_finite": "not finite",
     "mz_not_positive": "m/z not above 0",
     "intensity_negative": "negative intensity",
     "intensity_zero": "intensity of zero",
+    "beyond_max_peaks": "beyond max_peaks, and less intense",
 }
 
 
