@@ -227,6 +227,12 @@ class QualityFailed(WorkhorseError):
     exit_code = 31
 
 
+class RankerUnusable(WorkhorseError):
+    """The service that ranks spectra has no key, does not answer, or refuses."""
+
+    exit_code = 33
+
+
 class InternalError(WorkhorseError):
     """A defect in Workhorse; the hint names the log file."""
 

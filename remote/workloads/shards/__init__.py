@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from remote.workloads.shards.build import build_shards
+    from remote.workloads.shards.ranking.options import Ranker
     from remote.workloads.shards.result import BuildResult
     from remote.workloads.shards.settings import BuildSettings, Preprocessing, Quality
 
-__all__ = ["BuildResult", "BuildSettings", "Preprocessing", "Quality", "build_shards"]
+__all__ = ["BuildResult", "BuildSettings", "Preprocessing", "Quality", "Ranker", "build_shards"]
 
 _HOMES = {
     "BuildResult": "result",
     "BuildSettings": "settings",
     "Preprocessing": "settings",
     "Quality": "settings",
+    "Ranker": "ranking.options",
     "build_shards": "build",
 }
 

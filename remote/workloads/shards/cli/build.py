@@ -82,7 +82,13 @@ _rules = _options(
     click.option("--no-filter-nonfinite", is_flag=True, help="Drop offending peaks, not spectra."),
     click.option("--min-peaks", type=click.IntRange(1)),
     click.option("--max-precursor-mz", type=float, help="Inclusive."),
+    click.option(
+        "--enable-quality-ranking",
+        is_flag=True,
+        help="Have a language model score the spectra (docs/ranking.md); off by default.",
+    ),
     click.option("--disable-quality-ranking", is_flag=True, help="Whatever the config says."),
+    click.option("--ranker-model", metavar="NAME", help="Such as openai/gpt-4o-mini."),
 )
 _how = _options(
     click.option(
@@ -189,7 +195,7 @@ def merged(flags: dict[str, Any]) -> BuildSettings:
         settings,
         splits=_splits(settings.splits, flags),
         preprocessing=_preprocessing(settings.preprocessing, flags),
-        quality=Quality() if flags["disable_quality_ranking"] else settings.quality,
+        quality=_quality(settings.quality, flags),
         logging=_logging(settings.logging, flags),
         **_given(changes),
     )
@@ -226,6 +232,17 @@ def _preprocessing(rules: Preprocessing, flags: dict[str, Any]) -> Preprocessing
         "max_precursor_mz": flags["max_precursor_mz"],
     }
     return replace(rules, **_given(changes))
+
+
+def _quality(quality: Quality, flags: dict[str, Any]) -> Quality:
+    enable, disable = flags["enable_quality_ranking"], flags["disable_quality_ranking"]
+    if enable and disable:
+        raise click.UsageError("--enable-quality-ranking and --disable-quality-ranking: which?")
+    changes = {
+        "enable_ranking": enable if enable or disable else None,
+        "ranker_model": flags["ranker_model"],
+    }
+    return replace(quality, **_given(changes))
 
 
 def _logging(logs: Logging, flags: dict[str, Any]) -> Logging:
