@@ -36,6 +36,7 @@ from tests.unit.shards.ranking.service import (
 
 ROWS = 10_300
 BAD = (40, 60)
+BATCH = 200
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +57,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def settings(chat: ChatService, **changes: Any) -> BuildSettings:
     given: dict[str, Any] = {
         "endpoint": chat.endpoint,
-        "batch_size": 50,
+        "batch_size": BATCH,
         "requests_per_minute": 100_000.0,
         **changes,
     }
@@ -109,7 +110,7 @@ def test_every_spectrum_has_the_score_that_was_given(whole: Path) -> None:
     ranking = record["ranking"]
     assert ranking["scores_sha256"] == f"sha256:{digest}"
     assert (ranking["model"], ranking["scored"], ranking["not_asked"]) == ("tiny", len(found), 0)
-    assert record["run"]["ranking"]["requests"] == -(-len(found) // 50)
+    assert record["run"]["ranking"]["requests"] == -(-len(found) // BATCH)
     assert record["run"]["ranking"]["input_tokens"] == 10 * len(found)
     assert not list((whole / "checkpoints").glob("scores_*"))
     report = json.loads((whole / "quality_report.json").read_text())
@@ -150,23 +151,23 @@ def test_an_error_of_the_service_keeps_answers_and_a_resume_asks_the_rest(
     root = tmp_path / "out"
 
     def plan(number: int) -> Fault:
-        return Fault(401, {}, b"{}") if number == 60 else Fault()
+        return Fault(401, {}, b"{}") if number == 30 else Fault()
 
     with serving(plan) as chat:
         with pytest.raises(RankerUnusable, match="401"):
             build(root, inputs, settings(chat))
         before = dict(chat.texts)
-        assert 60 < chat.asked < 70
+        assert 30 < chat.asked < 40
         build(root, inputs, settings(chat, parallel=2, max_requests=5_000), resume=True)
     assert alike(root) == alike(whole)
     asked_twice = [text for text, count in chat.texts.items() if count > 1]
-    assert len(before) > 59 * 50
-    assert len(asked_twice) == 50  # the batch that was refused
+    assert len(before) > 29 * BATCH
+    assert len(asked_twice) == BATCH  # the batch that was refused
     assert set(chat.texts.values()) == {1, 2}
 
 
 def config_file(folder: Path, chat: ChatService, **changes: Any) -> Path:
-    ranker = {"endpoint": chat.endpoint, "batch_size": 50, "requests_per_minute": 100_000}
+    ranker = {"endpoint": chat.endpoint, "batch_size": BATCH, "requests_per_minute": 100_000}
     path = folder / "config.yaml"
     quality = {"enable_ranking": True, "ranker_model": "tiny", "ranker": {**ranker, **changes}}
     path.write_text(yaml.safe_dump({"quality": quality}))
@@ -211,7 +212,7 @@ def test_a_build_that_is_ended_asks_nothing_twice(
         )
         assert last.returncode == 0, last.stderr
     assert {text for text, count in chat.texts.items() if count > 1} == under_way
-    assert len(under_way) == 200
+    assert len(under_way) == 4 * BATCH
     assert alike(root) == alike(whole)
     no_key_anywhere(root, said, last.stdout, last.stderr)
 
@@ -248,10 +249,13 @@ def test_a_budget_that_is_used_up_leaves_the_rest_without_a_score(
         result = build(root, inputs, settings(chat, max_requests=7))
         assert chat.asked == 7
         found = scores(root)
-        assert sum(score is not None for score in found.values()) == 350
+        assert sum(score is not None for score in found.values()) == 7 * BATCH
         assert result.quality == "WARN"
         record = manifest(root)["ranking"]
-        assert (record["stopped_by"], record["not_asked"]) == ("max_requests", len(found) - 350)
+        assert (record["stopped_by"], record["not_asked"]) == (
+            "max_requests",
+            len(found) - 7 * BATCH,
+        )
         report = json.loads((root / "quality_report.json").read_text())
         assert any("max_requests" in advice for advice in report["recommendations"])
         assert "Stopped by max_requests" in capfd.readouterr().err
@@ -262,7 +266,7 @@ def test_some_are_chosen_at_random_and_refusals_are_counted(
 ) -> None:
     refusal = Fault(message={"content": None, "refusal": "no"})
     with serving(faults(refusal)) as chat:
-        build(tmp_path / "out", inputs, settings(chat, max_spectra=400, parallel=1))
+        build(tmp_path / "out", inputs, settings(chat, max_spectra=400, parallel=1, batch_size=50))
     asked = [json.loads(x) for x in (tmp_path / "out" / SCORES_FILE).read_text().splitlines()]
     assert 390 <= len(asked) == sum(chat.texts.values()) <= 400
     assert [line["why"] for line in asked[:50]] == [REFUSED] * 50
@@ -273,19 +277,19 @@ def test_some_are_chosen_at_random_and_refusals_are_counted(
 
 def test_a_dry_run_says_what_it_takes_and_asks_nothing(tmp_path: Path, inputs: list[Path]) -> None:
     with serving() as chat:
-        asked = settings(chat, max_requests=100, input_price=0.15, output_price=0.6)
+        asked = settings(chat, max_requests=20, input_price=0.15, output_price=0.6)
         told = preview(
             asked, input_hdf5=inputs, output_root=tmp_path / "out", min_disk_gb=0.1, num_workers=1
         )
         assert chat.asked == 0
     ranking = told.ranking
     assert ranking is not None
-    assert (ranking.requests, ranking.stopped_by, ranking.reached) == (212, "max_requests", 5_000)
+    assert (ranking.requests, ranking.stopped_by, ranking.reached) == (53, "max_requests", 4_000)
     assert ranking.cost is not None
     assert 0.1 < ranking.cost < 1.0
     assert "quality_score" in told.columns
-    assert "212 requests" in repr(told)
-    assert "max_spectra: 5000" in repr(told)
+    assert "53 requests" in repr(told)
+    assert "max_spectra: 4000" in repr(told)
 
 
 def test_what_is_missing_is_told_before_work_starts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remote.workloads.shards.plan import Task, plan
@@ -22,6 +22,7 @@ def tasks(sizes: list[int], step: int, chunk: int) -> tuple[Task, ...]:
     return plan([Input(size, chunk) for size in sizes], task_rows=step)
 
 
+@settings(max_examples=30)
 @given(SIZES, st.integers(1, 30_000), st.integers(0, 5), st.integers(1, 9_000), st.integers(1, 70))
 def test_the_division_into_tasks_does_not_matter(
     sizes: list[int], most: int, seed: int, step: int, chunk: int
