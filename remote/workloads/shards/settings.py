@@ -91,7 +91,7 @@ class Splits:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The quality ranker (off by default; `ranker` says how it is reached and paid for), and the limits of the quality report."""
+    """The quality ranker (off by default), how it is reached, and the quality report's limits."""
 
     enable_ranking: bool = False
     ranker_model: str | None = None
