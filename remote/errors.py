@@ -239,6 +239,12 @@ class PackageMissing(WorkhorseError):
     exit_code = 34
 
 
+class RankerUnusable(WorkhorseError):
+    """The service that ranks spectra has no key, does not answer, or refuses."""
+
+    exit_code = 35
+
+
 class InternalError(WorkhorseError):
     """A defect in Workhorse; the hint names the log file."""
 

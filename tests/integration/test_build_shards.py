@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from remote.errors import (
+    ConfigInvalid,
     InputUnusable,
     IntegrityFailure,
     MemoryTooSmall,
@@ -257,7 +258,7 @@ def test_bad_input_is_refused_before_anything_is_made(tmp_path: Path, inputs: li
     refused(UsageError, "run id", root, inputs, run_id="a/b")
     refused(UsageError, "num_workers", root, inputs, num_workers=-1)
     ranked = BuildSettings(quality=replace(BuildSettings().quality, enable_ranking=True))
-    refused(UsageError, "ranking", root, inputs, ranked)
+    refused(ConfigInvalid, "ranker_model", root, inputs, ranked)
 
 
 def test_no_spectrum_left_is_a_failure(tmp_path: Path, inputs: list[Path]) -> None:

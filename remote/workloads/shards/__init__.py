@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from remote.workloads.shards.build import build_shards
+    from remote.workloads.shards.ranking.options import Ranker
     from remote.workloads.shards.reading.batches import numpy_batches
     from remote.workloads.shards.reading.dreams_file import to_dreams
     from remote.workloads.shards.reading.matchms_spectra import to_matchms
@@ -25,6 +26,7 @@ __all__ = [
     "BuildSettings",
     "Preprocessing",
     "Quality",
+    "Ranker",
     "build_shards",
     "numpy_batches",
     "read_shards",
@@ -38,6 +40,7 @@ _HOMES = {
     "BuildSettings": "settings",
     "Preprocessing": "settings",
     "Quality": "settings",
+    "Ranker": "ranking.options",
     "build_shards": "build",
     "numpy_batches": "reading.batches",
     "read_shards": "reading.shards",

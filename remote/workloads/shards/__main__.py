@@ -10,8 +10,8 @@ import click
 from remote.errors import Cancelled, InternalError, WorkhorseError
 from remote.workloads.shards.cli.build import build_shards
 from remote.workloads.shards.cli.determinism import test_determinism
-from remote.workloads.shards.cli.ready import ready
 from remote.workloads.shards.cli.doctor import doctor
+from remote.workloads.shards.cli.ready import ready
 from remote.workloads.shards.cli.report import quality_report
 from remote.workloads.shards.cli.reshard import reshard
 from remote.workloads.shards.cli.sample import sample_data

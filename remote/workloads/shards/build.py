@@ -32,6 +32,8 @@ from remote.workloads.shards.meter import Watch
 from remote.workloads.shards.opening import open_inputs
 from remote.workloads.shards.pipeline import stops
 from remote.workloads.shards.plan import plan
+from remote.workloads.shards.ranking.outlook import outlook
+from remote.workloads.shards.ranking.ready import check_reachable
 from remote.workloads.shards.request import Inputs, Options, Request, make_request
 from remote.workloads.shards.result import BuildResult, Preview
 from remote.workloads.shards.sample import write_sample
@@ -80,6 +82,8 @@ def build_shards(
             sample = stack.enter_context(_sample(request, request.output_root))
             request = replace(request, inputs=(sample,))
         _preflight(request)
+        if not request.skip_preflight:
+            check_reachable(request.settings.quality)
         sources = stack.enter_context(_opened(request))
         memory = _memory_plan(request, sources)
         if memory.lowered:
@@ -136,6 +140,9 @@ def preview(
                 request.output_root,
                 request.limit,
             ),
+            ranking=outlook(job.work, job.tasks, request.settings)
+            if request.settings.quality.enable_ranking
+            else None,
         )
 
 

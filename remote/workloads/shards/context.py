@@ -63,7 +63,8 @@ def software() -> dict[str, str]:
 def code_sha256() -> str:
     """SHA-256 over the sources of this package, names included; taken once a process."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    home = Path(__file__).parent
+    for path in sorted([*home.glob("*.py"), *home.glob("ranking/*.py")]):
         content = path.read_bytes()
         digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

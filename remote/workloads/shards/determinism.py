@@ -19,7 +19,7 @@ from remote.workloads.shards.build import build_shards
 from remote.workloads.shards.compare import first_difference
 from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest
 from remote.workloads.shards.meter import Progress
-from remote.workloads.shards.settings import BuildSettings
+from remote.workloads.shards.settings import BuildSettings, Quality
 
 _RUN_ID = "determinism"
 # Small enough that a few shards are closed, so that this is tried as well.
@@ -118,7 +118,9 @@ def try_ways(
     rows = min(max_spectra, settings.max_spectra or max_spectra)
     limit = max(_LEAST_SHARD, rows * _BYTES_PER_SPECTRUM // _SHARDS)
     limit = min(limit, settings.max_shard_size_bytes or limit)
-    small = replace(settings, max_spectra=rows, max_shard_size_bytes=limit)
+    small = replace(
+        settings, max_spectra=rows, max_shard_size_bytes=limit, quality=Quality()
+    )  # a model asked twice may answer otherwise, and wants to be paid twice
     tried: list[Tried] = []
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as temporary:
         first = Path(temporary) / "0"
@@ -142,6 +144,7 @@ def _not_tried(read: int, total: int) -> tuple[str, ...]:
     return (
         *rest,
         "workers of a Dask scheduler elsewhere (--scheduler)",
+        "scores of a quality ranker, which are the model's",
         "other processor architectures, where values are equal and bytes may differ",
         "other versions of the software: a resume refuses them",
     )

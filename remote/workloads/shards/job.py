@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remote.workloads.durable import (
     canonical_digest,
@@ -25,7 +25,7 @@ from remote.workloads.shards.encode import Encoder
 from remote.workloads.shards.execution.crew import crew
 from remote.workloads.shards.hashing import hashing
 from remote.workloads.shards.journal import GroupLine
-from remote.workloads.shards.key import config_record, run_key
+from remote.workloads.shards.key import config_record, input_fingerprint, run_key
 from remote.workloads.shards.leakage import SplitsFound, find_shared
 from remote.workloads.shards.links import linked
 from remote.workloads.shards.manifest import (
@@ -39,6 +39,8 @@ from remote.workloads.shards.meter import Meter, Watch
 from remote.workloads.shards.pipeline import Work, remaining, stops
 from remote.workloads.shards.plan import Task
 from remote.workloads.shards.quality.files import read_report, write_report
+from remote.workloads.shards.ranking.scores import COLUMN as SCORES
+from remote.workloads.shards.ranking.scores import Scored
 from remote.workloads.shards.repeats import count_repeats
 from remote.workloads.shards.report import judged_again, lsh_neighbours, quality_report
 from remote.workloads.shards.request import Request
@@ -57,6 +59,9 @@ from remote.workloads.shards.workspace import (
     begin,
 )
 from remote.workloads.shards.writer import OrderedWriter, Output
+
+if TYPE_CHECKING:
+    from remote.workloads.shards.ranking.step import Ranked
 
 log = logging.getLogger("workhorse.shards")
 
@@ -83,8 +88,9 @@ class Job:
     @classmethod
     def of(cls, request: Request, sources: tuple[Source, ...], watch: Watch) -> Job:
         """Decide everything that can be decided before data is read."""
+        scores = {SCORES} if request.settings.quality.enable_ranking else set()
         layout = Layout.of(
-            frozenset(name for source in sources for name in source.columns),
+            frozenset(name for source in sources for name in source.columns) | scores,
             lsh=common_lsh({s.name: s.lsh for s in sources if s.lsh is not None}),
             mz_precision=request.mz_precision,
             preprocessing=preprocessing_record(request.settings, request.mz_precision),
@@ -147,7 +153,8 @@ class Job:
         )
         with hashing([source.path for source in self.sources]) as digests:
             with writer:
-                self._write(writer)
+                ranked = self._rank(begun=bool(resumed))
+                self._write(writer, ranked)
                 counts = checked(written.totals.merged(), self.request.inputs)
                 writer.finish()
                 prints = written.fingerprints
@@ -155,7 +162,24 @@ class Job:
             hashes = [digest.result() for digest in digests]
             for source in self.sources:
                 source.check_size()
-        return self._conclude(writer, counts, repeats.again, hashes, began, resumed)
+        return self._conclude(writer, counts, repeats.again, hashes, began, resumed, ranked)
+
+    def _rank(self, *, begun: bool) -> Ranked | None:
+        """Have the spectra scored, where that is asked for; `begun`: row groups hold scores."""
+        if not self.request.settings.quality.enable_ranking:
+            return None
+        from remote.workloads.shards.ranking.step import Ranking  # slow to import
+
+        ranking = Ranking(
+            self.work,
+            self.tasks,
+            self.request.settings,
+            {source.path.name: input_fingerprint(source.path) for source in self.sources},
+            self.encoder.stems,
+            self.workspace.scores,
+            self.request.output_root,
+        )
+        return ranking.run(resume=self.request.resume, begun=begun)
 
     def _key(self) -> dict[str, Any]:
         inputs = [(source.path.name, source.path) for source in self.sources]
@@ -180,9 +204,11 @@ class Job:
             dropped=_dropped,
         )
 
-    def _write(self, writer: OrderedWriter) -> None:
+    def _write(self, writer: OrderedWriter, ranked: Ranked | None) -> None:
         """Run the tasks that are left, and write what comes of them."""
         work = self.work
+        if ranked is not None:
+            work = replace(work, clean=Scored(work.clean, ranked.scores))
         left = remaining(self.tasks, writer.written.reached)
         meter = Meter(sum(map(len, self.tasks)), self.watch, writer.written.totals.merged())
         inputs = [source.path for source in self.sources]
@@ -200,6 +226,7 @@ class Job:
         hashes: Sequence[str],
         began: float,
         resumed: int,
+        ranked: Ranked | None,
     ) -> BuildResult:
         """Write report and dataset manifest, and remove what only a resume needs."""
         root, written = self.request.output_root, writer.written
@@ -224,6 +251,7 @@ class Job:
             dataset=self.request.settings.dataset_name,
             inputs=self._output().identity.inputs,
             limits=self.request.settings.quality.limits,
+            ranking=None if ranked is None else ranked.of(counts["written"]),
         )
         write_report(root, quality)
         manifest = dataset_manifest(
@@ -237,6 +265,9 @@ class Job:
             tally(counts),
             damaged,
         )
+        if ranked is not None:
+            manifest["ranking"] = ranked.of(counts["written"])
+            manifest["run"]["ranking"] = dict(ranked.took)
         write_atomic(root / DATASET_MANIFEST, json_bytes(manifest))
         self.workspace.summarise(writer.position(), COMPLETE, self._key())
         self.workspace.clear()

@@ -12,9 +12,7 @@ and no worker counts.
 from __future__ import annotations
 
 import base64
-import json
 import os
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,6 +25,7 @@ from remote.workloads.durable import (
     make_directory,
     writing_errors,
 )
+from remote.workloads.shards.lines import believed, framed
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +166,7 @@ class Journal:
         os.close(self._descriptor)
 
     def _put(self, record: Mapping[str, object]) -> None:
-        text = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
-        line = b"%08x %s\n" % (zlib.crc32(text), text)
+        line = framed(record)
         with writing_errors(self.path):
             if os.write(self._descriptor, line) != len(line):
                 raise OSError(28, "the line was cut short")
@@ -180,7 +178,7 @@ def read_journal(path: Path) -> Journalled | None:
     ends: list[int] = []
     with path.open("rb") as source:
         for line in source:
-            record = _believed(line)
+            record = believed(line)
             if record is None:
                 break
             records.append(record)
@@ -190,13 +188,6 @@ def read_journal(path: Path) -> Journalled | None:
     return Journalled(
         records[0]["key"], tuple(_line(record) for record in records[1:]), tuple(ends)
     )
-
-
-def _believed(line: bytes) -> dict[str, Any] | None:
-    if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:-1]):
-        return None
-    record: dict[str, Any] = json.loads(line[9:])
-    return record
 
 
 def _part_record(part: PartLine) -> dict[str, Any]:

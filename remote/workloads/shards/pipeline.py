@@ -40,13 +40,17 @@ class Work:
 
     def __call__(self, task: Task) -> Sequence[Part]:
         """Read, clean and encode the rows of a task."""
-        raw = self.sources[task.input_index].read(task.row_start, task.row_stop)
         parts: list[Part] = []
-        for piece in cut(raw):
-            rows = without_damaged(piece, self.clean)
+        for rows in self.cleaned(task):
             whole = (rows.row_start, rows.row_stop) == self.group(rows.input_index, rows.row_start)
             parts.append(self.encoded(rows) if whole else rows)
         return parts
+
+    def cleaned(self, task: Task) -> Iterator[CleanRows]:
+        """Read and clean the rows of a task, cut at row-group bounds."""
+        raw = self.sources[task.input_index].read(task.row_start, task.row_stop)
+        for piece in cut(raw):
+            yield without_damaged(piece, self.clean)
 
     def encoded(self, rows: CleanRows) -> tuple[EncodedGroup, ...]:
         """A whole group, in a part for each split."""

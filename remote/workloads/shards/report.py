@@ -60,6 +60,7 @@ def quality_report(
     inputs: Sequence[str],
     splits: Mapping[str, Any] | None = None,
     split_checks: Sequence[Check] = (),
+    ranking: Mapping[str, Any] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> dict[str, Any]:
     """The report of a finished build, JSON-serialisable, the same for equal shards.
@@ -74,6 +75,7 @@ def quality_report(
         dataset: its name.
         inputs: names of the input files, by index.
         splits, split_checks: how spectra were dealt out to splits, and what is to be said of it.
+        ranking: what came of it, as in the dataset manifest; None where there was none.
         limits: what counts as too much.
     """
     facts = {
@@ -104,6 +106,7 @@ def quality_report(
         },
         "source_files": _files(counts["files"]),
         **({"splits": dict(splits)} if splits else {}),
+        **({"ranking": dict(ranking)} if ranking else {}),
         "preprocessing": dict(preprocessing),
     }
     return _judged(facts, limits, split_checks)

@@ -15,6 +15,7 @@ from remote.errors import InputUnusable, UsageError
 from remote.workloads.hostfacts import cores
 from remote.workloads.shards.context import default_run_id
 from remote.workloads.shards.plan import TASK_ROWS
+from remote.workloads.shards.ranking.ready import check_settings
 from remote.workloads.shards.settings import (
     MODES,
     SPLITS,
@@ -117,6 +118,7 @@ def make_request(
     Raises:
         UsageError: no output root, or a figure or id that cannot be.
         InputUnusable: two inputs of the same stem.
+        ConfigInvalid, RankerUnusable: spectra cannot be ranked as it is set, or without a key.
     """
     mode = o.get("mode", "local")
     defaults = MODES[mode]
@@ -133,11 +135,7 @@ def make_request(
             "have both.",
             hint="Raise --max-peaks, or lower --min-peaks.",
         )
-    if settings.quality.enable_ranking:
-        raise UsageError(
-            "Quality ranking is not there yet.",
-            hint="Set quality/enable_ranking to false, or give --disable-quality-ranking.",
-        )
+    check_settings(settings.quality)
     _check_choice(settings, o)
     return Request(
         inputs=_paths(inputs, settings),

@@ -11,6 +11,7 @@ from remote.workloads.shards.counts import DAMAGED
 from remote.workloads.shards.damage import summary
 from remote.workloads.shards.forecast import Forecast
 from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
+from remote.workloads.shards.ranking.outlook import Outlook
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -114,6 +115,7 @@ class Preview:
         memory: the most that it will take, in bytes, over all processes.
         lowered: what was lowered to fit into memory, in words.
         forecast: what it will write, how long it takes, and what binds it.
+        ranking: what having spectra scored will take; None where that is off.
     """
 
     inputs: Mapping[str, int]
@@ -129,6 +131,7 @@ class Preview:
     memory: int
     lowered: str
     forecast: Forecast
+    ranking: Outlook | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The preview as JSON values."""
@@ -154,5 +157,6 @@ class Preview:
             f"stages  {stages} (seconds of one core for a million spectra)",
             f"memory  at most about {self.memory / 1e6:,.0f} MB",
             f"bound   by {told.binds}",
+            *([f"ranking {self.ranking!r}"] if self.ranking else []),
         ]
         return "\n".join([*lines, *([self.lowered] if self.lowered else [])])

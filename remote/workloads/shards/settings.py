@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
+from remote.workloads.shards.ranking.options import Ranker
+
 # Of the columns that schema.py defines.
 SCHEMA_VERSION = 1
 
@@ -105,10 +107,11 @@ class Splits:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The quality ranker (off by default), and the limits of the quality report."""
+    """The quality ranker (off by default), how it is reached, and the quality report's limits."""
 
     enable_ranking: bool = False
     ranker_model: str | None = None
+    ranker: Ranker = field(default_factory=Ranker)
     limits: Limits = field(default_factory=Limits)
 
 
@@ -230,5 +233,10 @@ def preprocessing_record(settings: BuildSettings, mz_precision: MzPrecision) -> 
 
 
 def quality_record(quality: Quality) -> dict[str, object]:
-    """What of it bears on what is written to shards: not the limits."""
-    return {name: value for name, value in asdict(quality).items() if name != "limits"}
+    """What of it bears on what is written to shards: the questions, not the limits or the pace."""
+    asked = {"ranker": quality.ranker.bearing_on_scores()} if quality.enable_ranking else {}
+    return {
+        "enable_ranking": quality.enable_ranking,
+        "ranker_model": quality.ranker_model,
+        **asked,
+    }

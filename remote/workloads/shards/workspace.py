@@ -3,6 +3,7 @@
 checkpoints/checkpoint_{run_id}.json     small summary, atomic; stays
 checkpoints/journal_{run_id}.jsonl       until the dataset is complete
 checkpoints/fingerprints_{run_id}.u64    until the dataset is complete
+checkpoints/scores_{run_id}.jsonl        answers of the ranker, until the dataset is complete
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ class Workspace:
         return self.folder / f"fingerprints_{self.run_id}.u64"
 
     @property
+    def scores(self) -> Path:
+        """The path of the ranker's answers."""
+        return self.folder / f"scores_{self.run_id}.jsonl"
+
+    @property
     def summary(self) -> Path:
         """The path of the checkpoint summary."""
         return self.folder / f"checkpoint_{self.run_id}.json"
@@ -87,7 +93,7 @@ class Workspace:
 
     def clear(self) -> None:
         """Remove what only a resume needs; the dataset is complete."""
-        for path in (self.journal, self.fingerprints):
+        for path in (self.journal, self.fingerprints, self.scores):
             with writing_errors(path):
                 path.unlink(missing_ok=True)
         fsync_directory(self.folder)

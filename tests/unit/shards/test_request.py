@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import click
 import pytest
 
 from remote.errors import ConfigInvalid, InputUnusable, UsageError
@@ -55,6 +56,11 @@ def test_flags_win_over_the_config(config: Path) -> None:
     assert changed.preprocessing.min_peaks == 5
     assert changed.preprocessing.max_precursor_mz == 1500.0
     assert not changed.preprocessing.sort_mz
+    ranked = merged(flags(config=config, enable_quality_ranking=True, ranker_model="a/b"))
+    assert (ranked.quality.enable_ranking, ranked.quality.ranker_model) == (True, "a/b")
+    assert not merged(flags(disable_quality_ranking=True)).quality.enable_ranking
+    with pytest.raises(click.UsageError):
+        merged(flags(enable_quality_ranking=True, disable_quality_ranking=True))
     assert (changed.max_shard_size_bytes, changed.dataset_name) == (70_000, "x")
 
 
@@ -99,7 +105,7 @@ def test_shards_carry_the_runs_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_cannot_be_done_is_refused() -> None:
-    with pytest.raises(UsageError, match="ranking"):
+    with pytest.raises(ConfigInvalid, match="ranker_model: is missing"):
         request(BuildSettings(quality=Quality(enable_ranking=True)))
     with pytest.raises(UsageError, match="run id"):
         request(run_id="../x")

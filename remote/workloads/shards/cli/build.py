@@ -97,7 +97,13 @@ _rules = _options(
     click.option("--min-peaks", type=click.IntRange(1)),
     click.option("--max-peaks", type=click.IntRange(1), help="Keep the most intense ones only."),
     click.option("--max-precursor-mz", type=float, help="Inclusive."),
+    click.option(
+        "--enable-quality-ranking",
+        is_flag=True,
+        help="Have a language model score the spectra (docs/ranking.md); off by default.",
+    ),
     click.option("--disable-quality-ranking", is_flag=True, help="Whatever the config says."),
+    click.option("--ranker-model", metavar="NAME", help="Such as openai/gpt-4o-mini."),
 )
 _how = _options(
     click.option(
@@ -205,7 +211,7 @@ def merged(flags: dict[str, Any]) -> BuildSettings:
         splits=_splits(settings.splits, flags),
         preprocessing=_preprocessing(settings.preprocessing, flags),
         input=_input(settings.input, flags),
-        quality=Quality() if flags["disable_quality_ranking"] else settings.quality,
+        quality=_quality(settings.quality, flags),
         logging=_logging(settings.logging, flags),
         **_given(changes),
     )
@@ -248,6 +254,17 @@ def _preprocessing(rules: Preprocessing, flags: dict[str, Any]) -> Preprocessing
 def _input(rules: InputRules, flags: dict[str, Any]) -> InputRules:
     changes = {"ms_level": flags["ms_level"], "carry": tuple(flags["carry"]) or None}
     return replace(rules, **_given(changes))
+
+
+def _quality(quality: Quality, flags: dict[str, Any]) -> Quality:
+    enable, disable = flags["enable_quality_ranking"], flags["disable_quality_ranking"]
+    if enable and disable:
+        raise click.UsageError("--enable-quality-ranking and --disable-quality-ranking: which?")
+    changes = {
+        "enable_ranking": enable if enable or disable else None,
+        "ranker_model": flags["ranker_model"],
+    }
+    return replace(quality, **_given(changes))
 
 
 def _logging(logs: Logging, flags: dict[str, Any]) -> Logging:

@@ -148,7 +148,24 @@ def _readiness(facts: Facts, limits: Limits) -> list[Check]:
             "Do not use charge as a feature without a mask.",
         ),
     ]
-    return [*checks, *_rounding(facts["mz_rounding"], limits)]
+    rounding = _rounding(facts["mz_rounding"], limits)
+    return [*checks, *rounding, *_ranking(facts.get("ranking"))]
+
+
+def _ranking(ranking: Mapping[str, Any] | None) -> list[Check]:
+    """Whether the spectra that were to be scored have a score, where any were to be."""
+    if ranking is None:
+        return []
+    missing = sum(ranking["unscored"].values())
+    reason = f"{ranking['scored']:,} spectra have a score, {missing:,} were asked about in vain"
+    stopped = ranking["stopped_by"]
+    if stopped:
+        reason += f", {ranking['not_asked']:,} not asked about ({stopped})"
+        advice = f"Raise {stopped}, or have fewer spectra scored: quality/ranker/max_spectra."
+        return [Check("ranking", "WARN", reason, advice)]
+    if missing:
+        return [Check("ranking", "WARN", reason, "Treat quality_score as unknown where null.")]
+    return [Check("ranking", "PASS", reason)]
 
 
 def _rounding(rounding: Mapping[str, Any], limits: Limits) -> list[Check]:
