@@ -18,13 +18,14 @@ def what_it_is(path: Path) -> Finding:
     (source,) = open_inputs([path])
     try:
         source.probe()
-        chunks = f"chunks {source.chunks}" if source.chunks else "in one piece"
+        chunks = f", chunks {source.chunks}" if source.chunks else ""
         dtypes = ", ".join(f"{name} {kind}" for name, kind in source.dtypes.items())
         absent = sorted(OPTIONAL - source.columns - {"quality_score"})
         return ok(
             "\n".join(
                 [
-                    f"{path}: {source.rows:,} spectra of at most {source.width} peaks, {chunks}",
+                    f"{path}: {source.kind}, {source.rows:,} spectra of about "
+                    f"{source.peaks_per_spectrum():.0f} peaks{chunks}",
                     f"holds {dtypes}",
                     f"fills {', '.join(sorted(source.columns))}",
                     f"leaves out {', '.join(absent) or 'none'}",
