@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
 import subprocess
@@ -133,6 +134,26 @@ def test_a_killed_worker_costs_no_byte_and_a_killed_scheduler_no_work(
     assert "--resume" in caught.value.hint
     assert build(tmp_path / "again", inputs, resume=True).resumed_rows > 0
     assert tree(tmp_path / "again") == expected
+
+
+def test_an_end_that_comes_with_an_answer_of_the_scheduler_is_heard(
+    two_workers: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with on_dask._connected(two_workers.address, None) as client:
+        asked: list[asyncio.Future[dict[str, int]]] = []
+
+        def ncores() -> asyncio.Future[dict[str, int]]:
+            asked.append(asyncio.get_running_loop().create_future())
+            return asked[-1]
+
+        monkeypatch.setattr(client.scheduler, "ncores", ncores, raising=False)
+        crew: on_dask.DaskCrew[Any, Any] = on_dask.DaskCrew(client, "nothing", str)
+
+        async def answer_and_end() -> None:
+            asked[-1].set_result({})
+            await crew._stop()
+
+        asyncio.run_coroutine_threadsafe(answer_and_end(), crew._loop).result(20)
 
 
 def test_workers_that_go_are_missing_or_are_others(

@@ -142,7 +142,9 @@ class DaskCrew(Generic[T, R]):
         if self._client.status != "running" or scheduler is None:
             raise _gone()
         try:
-            return len(await asyncio.wait_for(scheduler.ncores(), SECONDS_WITHOUT_WORKERS))
+            # Not `wait_for`, which in Python 3.11 loses a cancellation that comes with the answer.
+            async with asyncio.timeout(SECONDS_WITHOUT_WORKERS):
+                return len(await scheduler.ncores())
         except (TimeoutError, OSError):
             raise _gone() from None
 
