@@ -34,8 +34,8 @@ _MANY = 64
 # Rows whose padding is looked for together. More of them do not stay in the nearest cache.
 _TILE = 16
 # Of the histograms of peaks (counts.HISTOGRAMS): powers of two, so that bins are exact.
-_MZ_BINS = 1 / 32  # a m/z
-_DEFECT_BINS = 64.0  # a m/z
+_DEFECT_BINS = 64  # a m/z
+_DEFECT_BINS_A_MZ_BIN = 32 * _DEFECT_BINS
 _FLOAT32_MANTISSA = np.uint32(23)
 _FAINTEST = 127 - 20  # the exponent that float32 stores for 2 ** -20
 
@@ -216,6 +216,7 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
                     x = peak_int[place]
                     out_mz[at] = peak_mz[place]
                     out_intensity[at] = np.float32(x / base) if normalize else np.float32(x)
+                    shares[at - start] = np.float32(x / base)
                     at += 1
             if at - start < min_peaks:
                 verdict = TOO_FEW
@@ -233,9 +234,14 @@ def clean_rows(  # noqa: C901  (one pass; a call per peak would cost more than t
             if error > rounding * m:
                 rounding = error / m
             # Compared as floats: m/z can be too large for an integer.
-            bin_of_mz = m * _MZ_BINS
-            mz_histogram[int(bin_of_mz) if bin_of_mz < last_bin else last_bin] += 1
-            defect_histogram[int((m - np.floor(m)) * _DEFECT_BINS)] += 1
+            bins = m * _DEFECT_BINS
+            if bins < last_bin * _DEFECT_BINS_A_MZ_BIN:
+                whole = np.uint64(bins)
+                mz_histogram[whole // np.uint64(_DEFECT_BINS_A_MZ_BIN)] += 1
+                defect_histogram[whole % np.uint64(_DEFECT_BINS)] += 1
+            else:
+                mz_histogram[last_bin] += 1
+                defect_histogram[int((m - np.floor(m)) * _DEFECT_BINS)] += 1
             halvings = np.int64(share_bits[place - start] >> _FLOAT32_MANTISSA) - _FAINTEST
             intensity_histogram[halvings if halvings > 0 else 0] += 1
         counters[REMOVED_NON_FINITE] += bad_values

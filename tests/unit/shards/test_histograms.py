@@ -109,3 +109,10 @@ def test_values_that_are_not_known_are_not_counted() -> None:
     rows = clean(raw_rows([[(100.0, 1.0)]] * 2, rt=rt), Preprocessing())
     assert sum(histograms(rows)["rt"]) == 1
     assert merge(rows.stats, rows.stats)["histograms"]["rt"][0] == 2
+
+
+def test_peaks_beyond_the_most_are_not_counted() -> None:
+    spectrum = [(100.0, 2.0**-9), (200.0, 8.0), (300.0, 4.0)]
+    rows = clean(raw_rows([spectrum]), Preprocessing(min_peaks=1, max_peaks=2))
+    found = histograms(rows)["intensity_log2"]
+    assert (found[-1], found[-2], sum(found)) == (1, 1, 2)
