@@ -115,7 +115,7 @@ def test_the_key_comes_from_the_environment_alone() -> None:
         with pytest.raises(RankerUnusable) as refused:
             key_of(service, environment)
         assert "OPENAI_API_KEY is not set" in refused.value.problem
-        assert refused.value.exit_code == 33
+        assert refused.value.exit_code == 35
     with pytest.raises(RankerUnusable) as refused:
         key_of(service, {"OPENAI_API_KEY": f"{KEY}\nX-Other: 1"})
     assert KEY not in str(refused.value)
