@@ -19,13 +19,13 @@ def what_it_is(path: Path) -> Finding:
     try:
         source.probe()
         chunks = f", chunks {source.chunks}" if source.chunks else ""
+        peaks = f"{source.peaks_per_spectrum():.0f} peaks"
         dtypes = ", ".join(f"{name} {kind}" for name, kind in source.dtypes.items())
         absent = sorted(OPTIONAL - source.columns - {"quality_score"})
         return ok(
             "\n".join(
                 [
-                    f"{path}: {source.kind}, {source.rows:,} spectra of about "
-                    f"{source.peaks_per_spectrum():.0f} peaks{chunks}",
+                    f"{path}: {source.kind}, {source.rows:,} spectra of about {peaks}{chunks}",
                     f"holds {dtypes}",
                     f"fills {', '.join(sorted(source.columns))}",
                     f"leaves out {', '.join(absent) or 'none'}",
