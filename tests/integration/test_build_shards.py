@@ -356,13 +356,21 @@ def test_the_plan_is_shown_and_nothing_written(tmp_path: Path, inputs: list[Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_worker_is_started_for_which_there_is_no_task(
+    tmp_path: Path, inputs: list[Path]
+) -> None:
+    options: dict[str, Any] = {"mode": "production", "num_workers": 48, "skip_preflight": True}
+    shown = preview(BuildSettings(), input_hdf5=inputs, output_root=tmp_path / "out", **options)
+    assert shown.workers == shown.tasks == 3
+
+
 def test_a_build_keeps_to_the_memory_that_it_may_take(
     tmp_path: Path, inputs: list[Path], built: BuildResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = build(tmp_path / "out", inputs, num_workers=4, max_memory_gb=0.17)
     said = capsys.readouterr().err
     assert "To stay within 0.17 GB of memory: " in said
-    assert "of 4 workers" in said
+    assert "of 3 workers" in said  # there are three tasks
     assert found.num_samples == built.num_samples
     assert without_mode(tmp_path / "out") == without_mode(built.manifest.parent)
     refused(MemoryTooSmall, "one worker takes about", tmp_path / "no", inputs, max_memory_gb=0.05)

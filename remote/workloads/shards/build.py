@@ -190,6 +190,8 @@ def _memory_plan(request: Request, sources: Sequence[Source]) -> MemoryPlan:
     """How the build is run within the memory that it may take."""
     execution = request.execution
     tasks = plan(sources, request.settings.max_spectra, task_rows=execution.batch_size)
+    # A worker without a task would only take its time to start.
+    execution = replace(execution, workers=min(execution.workers, max(len(tasks), 1)))
     blocks = Blocks.of(sources, tasks, preflight.bytes_per_spectrum(sources))
     if request.max_memory_gb is None:
         return within(execution, blocks, default_limit(execution, available_memory()))
