@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
 from remote.errors import InputUnusable, ResumeRefused
@@ -173,6 +175,28 @@ def test_a_sound_file_is_complete_as_ever(tmp_path: Path) -> None:
     assert one == other
     manifest = json.loads(results[1].manifest.read_text())
     assert (manifest["status"], manifest["damaged_ranges"]) == ("complete", [])
+
+
+@pytest.mark.parametrize("filters_left_out", [False, True])
+def test_a_value_that_cannot_be_where_a_filter_was_left_out(
+    tmp_path: Path, filters_left_out: bool
+) -> None:
+    """Bytes from another place of the file look like this, with values that could be beside it."""
+    path = make_input(tmp_path / "a.hdf5", 300)
+    times = np.linspace(0, 600, 300)
+    times[7] = 1e300
+    with h5py.File(path, "r+") as file:
+        name = next(name for name in ("RT", "retention_time") if name in file)
+        del file[name]
+        made = file.create_dataset(name, (300,), "f8", chunks=(100,), compression="lzf")
+        made[:] = times
+        if filters_left_out:
+            made.id.write_direct_chunk((0,), times[:100].tobytes(), filter_mask=1)
+    if filters_left_out:
+        with pytest.raises(InputUnusable, match="row 7: .*without the dataset's filter"):
+            build(path, tmp_path / "out")
+    else:
+        assert left_out(build(path, tmp_path / "out")) == {7}
 
 
 def test_a_file_that_shrinks_is_refused_all_the_same(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ the file, the dataset, the rows and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -28,7 +28,7 @@ from remote.workloads.shards.datasets import (
     converted,
 )
 from remote.workloads.shards.memory_plan import GROUP_BYTES_PER_PLACE, Blocks
-from remote.workloads.shards.salvage import salvaged
+from remote.workloads.shards.salvage import salvaged, stored_unfiltered
 from remote.workloads.shards.settings import InputRules
 from remote.workloads.shards.source import ROWS_HINT, WHOLE_HINT
 from remote.workloads.shards.storage import (
@@ -145,6 +145,7 @@ class GemsSource:
             damages += found
             if values is not None:
                 columns[wanted.column], wrong = _fitting(wanted, reader.name, values, row_start)
+                self._refuse_doubtful(wrong)
                 damages += wrong
         return RawRows(
             self.index, row_start, peaks[:, 0], peaks[:, 1], columns, tuple(sorted(damages))
@@ -161,6 +162,21 @@ class GemsSource:
                 f"cannot be read: {error}",
                 hint=WHOLE_HINT,
             ) from error
+
+    def _refuse_doubtful(self, wrong: Sequence[Damage]) -> None:
+        """Values that cannot be, in bytes that a filter was to check and did not.
+
+        So is what a damaged index makes of bytes from another place of the file; the values beside
+        them are as wrong, and nothing tells which.
+        """
+        for damage in wrong:
+            if stored_unfiltered(self._file, damage.dataset, damage.row_start):
+                raise InputUnusable(
+                    f"{self.path}: dataset `{damage.dataset}`, row {damage.row_start}: "
+                    f"{damage.reason}, and its chunk is stored without the dataset's filter, so "
+                    "that nothing tells which of its values are right",
+                    hint=f"{WHOLE_HINT} Or remove the dataset from the file.",
+                )
 
     def probe(self) -> None:
         """Read what each dataset has stored first and last, unless damage there is no matter.

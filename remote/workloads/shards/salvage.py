@@ -36,6 +36,15 @@ def unit_of(file: DataFile, reader: Reader) -> int:
     return int(chunks[0]) if chunks else 1
 
 
+def stored_unfiltered(file: DataFile, name: str, row: int) -> bool:
+    """Whether the chunk of a row, in a dataset of one axis, was stored with a filter left out."""
+    dataset = file.hdf5[name]
+    if not dataset.chunks or dataset.ndim != 1:
+        return False
+    first = row - row % dataset.chunks[0]
+    return bool(dataset.id.get_chunk_info_by_coord((first,)).filter_mask)
+
+
 def salvaged(
     file: DataFile, reader: Reader, row_start: int, row_stop: int
 ) -> tuple[Any, tuple[Damage, ...]]:
