@@ -19,10 +19,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import math
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
@@ -46,14 +47,18 @@ class _Problems(list[str]):
         self.append(f"{path or '(top level)'}: {text}")
 
 
-def read_yaml(path: Path, cls: type[T]) -> T:
+def read_yaml(path: Path, cls: type[T], prepare: Callable[[object], object] | None = None) -> T:
     """Read the YAML file `path` as a `cls`.
+
+    Args:
+        prepare: makes of what the file holds what is to fit.
 
     Raises:
         ConfigInvalid: the file cannot be read, is no YAML, or does not fit; every fault is named.
     """
     loaded = load_yaml(_text_of(path), str(path))
-    return from_mapping({} if loaded is None else loaded, cls, str(path))
+    content = {} if loaded is None else loaded
+    return from_mapping(prepare(content) if prepare else content, cls, str(path))
 
 
 def load_yaml(text: str, where: str) -> Any:
@@ -89,6 +94,19 @@ def from_mapping(mapping: object, cls: type[T], where: str) -> T:
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         raise ConfigInvalid(f"{where}: {count}{lines}", hint=_HINT)
     return typing.cast(T, value)
+
+
+def out_of_bounds(settings: Any, above: str = "") -> Iterator[str]:
+    """One line for each number of a settings object made in code that its field does not allow."""
+    for field in dataclasses.fields(settings):
+        value, path = getattr(settings, field.name), _join(above, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from out_of_bounds(value, path)
+        elif value is not None:
+            try:
+                _bounded(value, field.metadata)
+            except _Refused as refused:
+                yield f"{path}: {refused}"
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -310,8 +328,8 @@ def _bounded(value: object, meta: Meta) -> None:
         raise _Refused(_not_absolute(value))
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    if value != value:  # NaN lies inside no bounds
-        raise _Refused("must be a number, got nan")
+    if isinstance(value, float) and not math.isfinite(value):  # NaN lies inside no bounds
+        raise _Refused(f"must be a finite number, got {value}")
     if "min" in meta and value < meta["min"]:
         raise _Refused(f"must be at least {meta['min']}, got {value}")
     if "max" in meta and value > meta["max"]:

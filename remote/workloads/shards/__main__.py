@@ -15,7 +15,7 @@ from remote.workloads.shards.cli.ready import ready
 from remote.workloads.shards.cli.report import quality_report
 from remote.workloads.shards.cli.reshard import reshard
 from remote.workloads.shards.cli.sample import sample_data
-from remote.workloads.shards.cli.stopping import advice, stopping
+from remote.workloads.shards.cli.stopping import farewell, stopping
 from remote.workloads.shards.cli.validate import validate_shards
 from remote.workloads.shards.crashes import log_crash
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
 
     def stopped() -> None:
-        _tell("Stopped. What was written is kept.", advice(given))
+        _tell(*farewell(given))
 
     with stopping(stopped):
         try:

@@ -41,6 +41,7 @@ from remote.workloads.shards.settings import BuildSettings
 from remote.workloads.shards.source import Source
 from remote.workloads.shards.workspace import (
     find_run_id,
+    refuse_newer_dataset,
     refuse_occupied,
 )
 
@@ -73,11 +74,13 @@ def build_shards(
     request = make_request(settings or BuildSettings(), input_hdf5, output_root, options)
     with ExitStack() as stack:
         stack.enter_context(exclusive(request.output_root))
+        if request.resume:
+            refuse_newer_dataset(request.output_root)
+        else:
+            refuse_occupied(request.output_root)
         if request.resume and not options.get("run_id"):
             unfinished = find_run_id(request.output_root)
             request = replace(request, run_id=unfinished or request.run_id)
-        if not request.resume:
-            refuse_occupied(request.output_root)
         if not request.inputs:
             sample = stack.enter_context(_sample(request, request.output_root))
             request = replace(request, inputs=(sample,))
@@ -111,7 +114,9 @@ def preview(
     request = make_request(settings or BuildSettings(), input_hdf5, output_root, options)
     with ExitStack() as stack:
         named = bool(request.inputs)
-        if not request.resume:
+        if request.resume:
+            refuse_newer_dataset(request.output_root)
+        else:
             refuse_occupied(request.output_root)
         if not named:
             request = replace(request, inputs=(stack.enter_context(_sample(request, None)),))

@@ -26,6 +26,7 @@ from remote.workloads.durable import (
     writing_errors,
 )
 from remote.workloads.shards.lines import believed, framed
+from remote.workloads.shards.versions import refuse_newer
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,11 @@ class Journal:
 
 
 def read_journal(path: Path) -> Journalled | None:
-    """Read a journal up to its first bad line; None where not even the first line is whole."""
+    """Read a journal up to its first bad line; None where not even the first line is whole.
+
+    Raises:
+        ResultsUnusable: a newer Workhorse wrote it.
+    """
     records: list[dict[str, Any]] = []
     ends: list[int] = []
     with path.open("rb") as source:
@@ -185,6 +190,7 @@ def read_journal(path: Path) -> Journalled | None:
             ends.append((ends[-1] if ends else 0) + len(line))
     if not records or records[0].get("kind") != "begin":
         return None
+    refuse_newer(records[0]["key"].get("schema_version"), str(path))
     return Journalled(
         records[0]["key"], tuple(_line(record) for record in records[1:]), tuple(ends)
     )

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
-from remote.errors import InputUnusable, UsageError
+from remote.errors import ConfigInvalid, InputUnusable, UsageError
+from remote.schema import out_of_bounds
 from remote.workloads.hostfacts import cores
 from remote.workloads.shards.context import default_run_id
 from remote.workloads.shards.plan import TASK_ROWS
@@ -29,7 +30,8 @@ from remote.workloads.shards.settings import (
 
 Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
 Clock = Callable[[], datetime]
-_SCHEDULER = re.compile(r"(tcp|tls)://\S+:\d+")
+_SCHEDULER = re.compile(r"(tcp|tls)://\S+:(?P<port>[0-9]+)")
+_MOST_NAME = 200
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -118,7 +120,8 @@ def make_request(
     Raises:
         UsageError: no output root, or a figure or id that cannot be.
         InputUnusable: two inputs of the same stem.
-        ConfigInvalid, RankerUnusable: spectra cannot be ranked as it is set, or without a key.
+        ConfigInvalid, RankerUnusable: a number of the settings is out of its bounds; spectra
+            cannot be ranked as it is set, or without a key.
     """
     mode = o.get("mode", "local")
     defaults = MODES[mode]
@@ -128,6 +131,12 @@ def make_request(
     if not root:
         raise UsageError("No output root is given.", hint="Name one with --output-root DIR.")
     run_id = checked_run_id(o.get("run_id") or default_run_id(now))
+    _check_settings(settings)
+    if o.get("resume") and not o.get("checkpoint", True):
+        raise UsageError(
+            "--resume and --no-checkpoint exclude each other.",
+            hint="A build goes on by its journal, and --no-checkpoint keeps none.",
+        )
     rules = settings.preprocessing
     if rules.max_peaks is not None and rules.max_peaks < rules.min_peaks:
         raise UsageError(
@@ -158,6 +167,21 @@ def make_request(
         clock=clock,
         created_at=now,
     )
+
+
+def _check_settings(settings: BuildSettings) -> None:
+    """What a config's reader has checked, for settings that were made in code; and the name."""
+    wrong = list(out_of_bounds(settings))
+    if wrong:
+        listing = "".join(f"\n  {line}" for line in wrong)
+        raise ConfigInvalid(f"These settings cannot be:{listing}", hint="Correct what is named.")
+    name = settings.dataset_name
+    if not name.strip() or not name.isprintable() or len(name) > _MOST_NAME:
+        raise UsageError(
+            f"The dataset name {name[:_MOST_NAME]!r} is empty, too long or not printable.",
+            hint=f"Give one line of at most {_MOST_NAME} characters: --dataset-name, or "
+            "dataset_name in the config.",
+        )
 
 
 def _check_choice(settings: BuildSettings, o: Options) -> None:
@@ -230,7 +254,8 @@ def _dask(o: Options) -> DaskOptions | None:
     missing = [name for name in tls if name and not Path(name).is_file()]
     if missing:
         raise UsageError(f"There is no file {missing[0]}.", hint="Name the PEM files for TLS.")
-    if scheduler and not _SCHEDULER.fullmatch(scheduler):
+    address = _SCHEDULER.fullmatch(scheduler) if scheduler else None
+    if scheduler and (address is None or not 0 < int(address["port"]) < 1 << 16):
         raise UsageError(
             f"{scheduler!r} is not the address of a Dask scheduler.",
             hint="Name it as tcp://HOST:PORT or tls://HOST:PORT.",

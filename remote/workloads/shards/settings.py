@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
+from remote.workloads.progress import notice
+from remote.workloads.shards.obsolete import Tell, without_obsolete
 from remote.workloads.shards.ranking.options import Ranker
 
 # Of the columns that schema.py defines.
@@ -38,7 +40,7 @@ class Preprocessing:
     min_peaks: int = field(default=1, metadata={"min": 1, "max": 10_000})
     max_precursor_mz: float = field(default=2000.0, metadata={"min": 1.0})
     filter_nonfinite: bool = True
-    max_peaks: int | None = field(default=None, metadata={"min": 1})
+    max_peaks: int | None = field(default=None, metadata={"min": 1, "max": 1_000_000})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +139,16 @@ class BuildSettings:
     dataset_name: str = "msms"
     canonical_hdf5: tuple[str, ...] = ()
     output_root: str | None = None
-    max_shard_size_bytes: int | None = field(default=None, metadata={"min": 65_536})
+    max_shard_size_bytes: int | None = field(default=None, metadata={"min": 65_536, "max": 10**15})
     schema_version: int = field(default=SCHEMA_VERSION, metadata={"choices": (SCHEMA_VERSION,)})
-    max_spectra: int | None = field(default=None, metadata={"min": 1})
+    max_spectra: int | None = field(default=None, metadata={"min": 1, "max": 10**12})
     sample: Sampling = "prefix"
     splits: Splits = field(default_factory=Splits)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     input: InputRules = field(default_factory=InputRules)
     quality: Quality = field(default_factory=Quality)
     logging: Logging = field(default_factory=Logging)
-    random_seed: int = 42
+    random_seed: int = field(default=42, metadata={"min": 0, "max": 2**63 - 1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,15 +217,18 @@ MODES: Mapping[Mode, ModeDefaults] = {
 }
 
 
-def read_settings(path: Path) -> BuildSettings:
+def read_settings(path: Path, tell: Tell = notice) -> BuildSettings:
     """Read a sharding config.
+
+    Args:
+        tell: is given a line for each key of an earlier pipeline that is ignored.
 
     Raises:
         ConfigInvalid: every problem of the file at once, each with its path in it.
     """
     from remote.schema import read_yaml
 
-    return read_yaml(path, BuildSettings)
+    return read_yaml(path, BuildSettings, lambda config: without_obsolete(config, str(path), tell))
 
 
 def preprocessing_record(settings: BuildSettings, mz_precision: MzPrecision) -> dict[str, object]:

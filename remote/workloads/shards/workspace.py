@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from remote.errors import ResumeRefused, UsageError
+from remote.errors import IntegrityFailure, ResumeRefused, UsageError
 from remote.workloads.durable import (
     closed_on_error,
     fsync_directory,
@@ -28,6 +28,7 @@ from remote.workloads.shards.journal import Journal, Journalled, read_journal
 from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest
 from remote.workloads.shards.resume import BUILD_ANEW, check_key, restore
 from remote.workloads.shards.totals import Totals
+from remote.workloads.shards.versions import refuse_newer
 from remote.workloads.shards.writer import Output, Position, Series, Written
 
 RUNNING = "running"
@@ -81,7 +82,7 @@ class Workspace:
     @property
     def finished(self) -> bool:
         """True where the dataset is complete; `clear` may not have been done."""
-        return self.summary.exists() and read_manifest(self.summary)["status"] == COMPLETE
+        return self.summary.exists() and _record(self.summary, "status")["status"] == COMPLETE
 
     def check_finished(self, key: Mapping[str, Any]) -> None:
         """Refuse to take a finished dataset for the one that was asked for, unless it is.
@@ -89,7 +90,7 @@ class Workspace:
         Raises:
             ResumeRefused: it was made from something else.
         """
-        check_key(read_manifest(self.summary)["key"], key)
+        check_key(_record(self.summary, "key")["key"], key)
 
     def clear(self) -> None:
         """Remove what only a resume needs; the dataset is complete."""
@@ -104,6 +105,8 @@ def find_run_id(root: Path) -> str | None:
 
     Raises:
         UsageError: there are several.
+        ResultsUnusable: a newer version made the finished one.
+        IntegrityFailure: its manifest is damaged.
     """
     found = sorted(root.glob("checkpoints/journal_*.jsonl"))
     ids = [path.stem.removeprefix("journal_") for path in found]
@@ -114,8 +117,40 @@ def find_run_id(root: Path) -> str | None:
         )
     manifest = root / DATASET_MANIFEST
     if not ids and manifest.exists():
-        return str(read_manifest(manifest)["run"]["run_id"])
+        refuse_newer_dataset(root)
+        return str(_record(manifest, "run")["run"]["run_id"])
     return ids[0] if ids else None
+
+
+def refuse_newer_dataset(root: Path) -> None:
+    """Refuse an output root that holds a dataset which a newer Workhorse made.
+
+    Raises:
+        ResultsUnusable: it does.
+        IntegrityFailure: its manifest is damaged.
+    """
+    manifest = root / DATASET_MANIFEST
+    if manifest.exists():
+        refuse_newer(_record(manifest).get("version"), str(manifest))
+
+
+def _record(path: Path, *names: str) -> dict[str, Any]:
+    """A JSON file of the build that has these keys."""
+    with reading_errors(path.parent):
+        try:
+            record: object = read_manifest(path)
+        except ValueError as error:
+            raise _damaged(path, f"it is no JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise _damaged(path, "it is no JSON object")
+    missing = [name for name in names if name not in record]
+    if missing:
+        raise _damaged(path, f"{missing[0]} is missing")
+    return record
+
+
+def _damaged(path: Path, how: str) -> IntegrityFailure:
+    return IntegrityFailure(f"{path} is damaged: {how}.", hint=BUILD_ANEW)
 
 
 def refuse_occupied(root: Path) -> None:

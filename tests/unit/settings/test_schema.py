@@ -91,7 +91,14 @@ def test_every_problem_at_once_with_its_path() -> None:
             "  inner/memory: expected a whole number, got 1.5",
         ),
         ({"name": "n", "inner": {"memory": 1}}, "  inner/memory: must be at least 1000, got 1"),
-        ({"name": "n", "inner": {"cpus": float("nan")}}, "  inner/cpus: must be a number, got nan"),
+        (
+            {"name": "n", "inner": {"cpus": float("nan")}},
+            "  inner/cpus: must be a finite number, got nan",
+        ),
+        (
+            {"name": "n", "inner": {"cpus": float("inf")}},
+            "  inner/cpus: must be a finite number, got inf",
+        ),
         ({"name": "n", 7: 1}, "  7: unknown key"),
         ({"name": "n", "cpus": 2}, '  cpus: unknown key; it belongs under "inner"'),
     ],

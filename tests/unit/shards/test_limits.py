@@ -37,7 +37,7 @@ def test_they_are_read_and_the_others_keep_their_defaults(tmp_path: Path) -> Non
         ),
         ("{damaged_fail: 1.5}", "limits/damaged_fail: must be at most 1.0, got 1.5"),
         ("{saturated_warn: -0.1}", "limits/saturated_warn: must be at least 0.0, got -0.1"),
-        ("{mz_rounding_warn: .nan}", "limits/mz_rounding_warn: must be a number, got nan"),
+        ("{mz_rounding_warn: .nan}", "limits/mz_rounding_warn: must be a finite number, got nan"),
         ("{attrition_warn: much}", "limits/attrition_warn: expected a number"),
         (
             "{integrity_warn: 0.01}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +12,15 @@ import pytest
 
 from remote.errors import ConfigInvalid, InputUnusable, UsageError
 from remote.workloads.shards.cli.build import build_shards as command
-from remote.workloads.shards.cli.build import merged
+from remote.workloads.shards.cli.merging import merged
 from remote.workloads.shards.request import Options, Request, make_request
-from remote.workloads.shards.settings import BuildSettings, DaskOptions, Quality, read_settings
+from remote.workloads.shards.settings import (
+    BuildSettings,
+    DaskOptions,
+    Preprocessing,
+    Quality,
+    read_settings,
+)
 
 CONFIG = """
 dataset_name: gems
@@ -107,6 +114,12 @@ def test_shards_carry_the_runs_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_done_is_refused() -> None:
     with pytest.raises(ConfigInvalid, match="ranker_model: is missing"):
         request(BuildSettings(quality=Quality(enable_ranking=True)))
+    with pytest.raises(ConfigInvalid) as caught:
+        request(
+            BuildSettings(max_spectra=0, preprocessing=Preprocessing(max_precursor_mz=math.nan))
+        )
+    assert "max_spectra: must be at least 1, got 0" in caught.value.problem
+    assert "preprocessing/max_precursor_mz: must be a finite number" in caught.value.problem
     with pytest.raises(UsageError, match="run id"):
         request(run_id="../x")
     with pytest.raises(UsageError, match="batch_size"):

@@ -10,23 +10,21 @@ from typing import TYPE_CHECKING
 import click
 
 from remote.errors import IntegrityFailure
+from remote.workloads.shards.cli.bounds import FILE, ROWS, WORKERS
 from remote.workloads.shards.cli.several import Several
 from remote.workloads.shards.settings import BuildSettings, read_settings
 
 if TYPE_CHECKING:
     from remote.workloads.shards.determinism import Tried
 
-_FILE = click.Path(path_type=Path)
 _HASH = 23
 
 
 @click.command("test-determinism", cls=Several)
-@click.option("--config", type=_FILE, help="A sharding config (YAML).")
-@click.option(
-    "--input", "--input-hdf5", "inputs", type=_FILE, multiple=True, help="One or several."
-)
-@click.option("--max-spectra", type=click.IntRange(1), default=100_000, show_default=True)
-@click.option("--num-workers", type=click.IntRange(2), help="The most workers to try.")
+@click.option("--config", type=FILE, help="A sharding config (YAML).")
+@click.option("--input", "--input-hdf5", "inputs", type=FILE, multiple=True, help="One or several.")
+@click.option("--max-spectra", type=ROWS, default=100_000, show_default=True)
+@click.option("--num-workers", type=click.IntRange(2, WORKERS.max), help="The most workers to try.")
 @click.option("--json", "as_json", is_flag=True, help="The verdict as JSON on stdout.")
 def test_determinism(
     config: Path | None,

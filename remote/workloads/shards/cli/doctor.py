@@ -10,18 +10,17 @@ from pathlib import Path
 import click
 
 from remote.findings import COLOURS, LEVEL_WIDTH, exit_code, lines, summary
-
-_FILE = click.Path(path_type=Path)
+from remote.workloads.shards.cli.bounds import FILE
 
 
 @click.command("doctor")
 @click.option(
     "--output-root",
-    type=_FILE,
+    type=FILE,
     default=Path(),
     help="Where shards are to go; by default the working directory.",
 )
-@click.option("--input", "inputs", type=_FILE, multiple=True, help="Say what this file is.")
+@click.option("--input", "inputs", type=FILE, multiple=True, help="Say what this file is.")
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON on stdout.")
 def doctor(output_root: Path, inputs: tuple[Path, ...], as_json: bool) -> int:
     """Check whether this machine is fit to build shards.

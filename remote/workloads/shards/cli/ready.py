@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from remote.errors import NotReady
+from remote.workloads.shards.cli.bounds import FILE, ROWS, SEED
 
 
 @click.command("ready")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--sample", type=click.IntRange(1), help="Read only so many row groups, drawn.")
-@click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Draws them.")
+@click.argument("dataset", type=FILE)
+@click.option("--sample", type=ROWS, help="Read only so many row groups, drawn.")
+@click.option("--seed", type=SEED, default=42, show_default=True, help="Draws them.")
 @click.option("--strict", is_flag=True, help="A warning is a no, too.")
 @click.option("--json", "as_json", is_flag=True, help="The verdict as JSON on stdout.")
 def ready(dataset: Path, sample: int | None, seed: int, strict: bool, as_json: bool) -> None:

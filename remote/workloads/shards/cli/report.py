@@ -11,19 +11,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remote.errors import UsageError
+from remote.workloads.shards.cli.bounds import FILE
+from remote.workloads.shards.cli.several import one_dataset
 
 if TYPE_CHECKING:
     from remote.workloads.shards.quality.effects import Comparison
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command("quality-report")
-@click.argument("dataset", type=_FILE)
-@click.option("--against", type=_FILE, help="An earlier dataset or its report: what differs.")
-@click.option("--html", type=_FILE, help="Write the report as a page to this file.")
+@click.argument("dataset", type=FILE, required=False)
+@click.option("--shards-dir", type=FILE, help="The same as DATASET.")
+@click.option("--against", type=FILE, help="An earlier dataset or its report: what differs.")
+@click.option("--html", type=FILE, help="Write the report as a page to this file.")
 @click.option("--json", "as_json", is_flag=True, help="The report, or comparison, as JSON.")
-def quality_report(dataset: Path, against: Path | None, html: Path | None, as_json: bool) -> None:
+def quality_report(
+    dataset: Path | None,
+    shards_dir: Path | None,
+    against: Path | None,
+    html: Path | None,
+    as_json: bool,
+) -> None:
     """Show the quality report of DATASET: a dataset, a result folder, or the report itself.
 
     \b
@@ -36,7 +43,8 @@ def quality_report(dataset: Path, against: Path | None, html: Path | None, as_js
     from remote.workloads.shards.quality.effects import compare
     from remote.workloads.shards.quality.files import read_report, refuse_failed
 
-    report = read_report(dataset)
+    root = one_dataset(dataset, shards_dir, "quality-report", "--shards-dir")
+    report = read_report(root)
     if html is not None:
         _write_page(html, report)
     if against is not None:
@@ -49,7 +57,7 @@ def quality_report(dataset: Path, against: Path | None, html: Path | None, as_js
         click.echo(json.dumps(shown, indent=2))
     else:
         click.echo("\n".join(found))
-    refuse_failed(report, dataset)
+    refuse_failed(report, root)
 
 
 def _write_page(path: Path, report: Mapping[str, Any]) -> None:

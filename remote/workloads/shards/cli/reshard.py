@@ -8,18 +8,21 @@ from pathlib import Path
 
 import click
 
+from remote.workloads.shards.cli.bounds import FILE, TEXT, of
 from remote.workloads.shards.cli.live import Live
-
-_FILE = click.Path(path_type=Path)
+from remote.workloads.shards.settings import BuildSettings
 
 
 @click.command("reshard")
-@click.argument("dataset", type=_FILE)
-@click.option("--output-root", type=_FILE, required=True, help="Where the new shards go.")
+@click.argument("dataset", type=FILE)
+@click.option("--output-root", type=FILE, required=True, help="Where the new shards go.")
 @click.option(
-    "--shard-size", type=click.IntRange(65_536), required=True, help="Greatest size in bytes."
+    "--shard-size",
+    type=of(BuildSettings, "max_shard_size_bytes"),
+    required=True,
+    help="Greatest size in bytes.",
 )
-@click.option("--run-id", help="What shard names carry.")
+@click.option("--run-id", type=TEXT, help="What shard names carry.")
 @click.option("--resume", is_flag=True, help="Go on with an unfinished resharding.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")

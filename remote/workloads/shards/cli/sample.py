@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from remote.errors import UsageError
+from remote.workloads.shards.cli.bounds import FILE, SAMPLE_ROWS, SEED
 
 
 @click.command("sample-data")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--spectra", type=click.IntRange(1), default=50_000, show_default=True)
-@click.option("--seed", type=int, default=42, show_default=True)
+@click.argument("path", type=FILE)
+@click.option("--spectra", type=SAMPLE_ROWS, default=50_000, show_default=True)
+@click.option("--seed", type=SEED, default=42, show_default=True)
 @click.option(
     "--layout",
     type=click.Choice(["column-chunks", "row-chunks", "contiguous"]),
@@ -31,9 +32,10 @@ def sample_data(path: Path, spectra: int, seed: int, layout: str) -> None:
     if path.exists():
         raise UsageError(f"{path} exists already.", hint="Choose another name.")
     partial = path.with_name(f".{path.name}.partial")
+    with writing_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with writing_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_sample(partial, spectra, seed, layout)  # type: ignore[arg-type]
             partial.rename(path)
             fsync_directory(path.parent)

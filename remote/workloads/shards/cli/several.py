@@ -1,9 +1,14 @@
-"""Options that take several values after one flag: `--input a.mgf b.mzML`, or `--input *.mgf`."""
+"""What is on a command line: several values after one flag (`--input *.mgf`), a dataset."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from remote.errors import UsageError
+
+_WORDS = f"{__name__}.words"
 SEVERAL = frozenset({"--input", "--input-hdf5", "--carry"})
 
 
@@ -12,6 +17,7 @@ class Several(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Repeat the flag before each of its values, as the parser wants it."""
+        ctx.meta[_WORDS] = tuple(args)
         return super().parse_args(ctx, repeated(args))
 
 
@@ -28,3 +34,26 @@ def repeated(args: list[str]) -> list[str]:
         found += [flag, word] if flag and values else [word]
         values += 1
     return found
+
+
+def words_of(ctx: click.Context) -> tuple[str, ...]:
+    """The words after the verb, as they were typed."""
+    words: tuple[str, ...] = ctx.meta[_WORDS]
+    return words
+
+
+def given_names(ctx: click.Context) -> tuple[str, ...]:
+    """The names of the parameters that are on the command line, in the command's order."""
+    typed = click.core.ParameterSource.COMMANDLINE
+    return tuple(name for name in ctx.params if ctx.get_parameter_source(name) is typed)
+
+
+def one_dataset(argument: Path | None, option: Path | None, verb: str, flag: str) -> Path:
+    """The dataset that is named in one of two ways.
+
+    Raises:
+        UsageError: in neither, or in both.
+    """
+    if (argument is None) == (option is None):
+        raise UsageError("Name one dataset.", hint=f"msms {verb} DATASET, or {flag} DATASET")
+    return argument or option or Path()

@@ -87,6 +87,13 @@ def _signalled(heard: int, seconds: float | None) -> bool | None:
             return True
 
 
+def farewell(arguments: Sequence[str]) -> tuple[str, str]:
+    """What is said when `msms` with these arguments was stopped: what became of it, and advice."""
+    if "--interactive" in arguments:
+        return "Stopped. Nothing was begun.", ""
+    return "Stopped. What was written is kept.", advice(arguments)
+
+
 def advice(arguments: Sequence[str]) -> str:
     """What to do after `msms` with these arguments was stopped; may be empty."""
     if arguments[:1] not in (["build-shards"], ["reshard"]) or "--dry-run" in arguments:
@@ -94,10 +101,10 @@ def advice(arguments: Sequence[str]) -> str:
     if "--no-checkpoint" in arguments:
         return "It kept no journal (--no-checkpoint): empty the output directory and start anew."
     again = [*arguments, *(["--resume"] if "--resume" not in arguments else [])]
-    return f"Go on with:\n  {shlex.join([*_program(), *again])}"
+    return f"Go on with:\n  {shlex.join([*program(), *again])}"
 
 
-def _program() -> list[str]:
+def program() -> list[str]:
     """How this program was called: a script that wraps it says its own name."""
     name = os.environ.get(_NAME_VARIABLE)
     return [name] if name else sys.orig_argv[: len(sys.orig_argv) - len(sys.argv[1:])]

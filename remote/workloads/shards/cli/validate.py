@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from remote.errors import IntegrityFailure, UsageError
+from remote.errors import IntegrityFailure
+from remote.workloads.shards.cli.bounds import FILE, WORKERS
 from remote.workloads.shards.cli.live import Live, counted
+from remote.workloads.shards.cli.several import one_dataset
 
 if TYPE_CHECKING:
     from remote.workloads.shards.validate import Findings, Looked
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command("validate-shards")
-@click.argument("dataset", type=_FILE, required=False)
-@click.option("--output", type=_FILE, help="The same as DATASET.")
+@click.argument("dataset", type=FILE, required=False)
+@click.option("--output", type=FILE, help="The same as DATASET.")
 @click.option("--full", is_flag=True, help="Look at every value as well.")
-@click.option("--num-workers", type=click.IntRange(1), help="Threads; by default one a core.")
+@click.option("--num-workers", type=WORKERS, help="Threads; by default one a core.")
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON on stdout.")
 def validate_shards(
     dataset: Path | None,
@@ -42,7 +42,7 @@ def validate_shards(
     """
     from remote.workloads.shards.validate import validate
 
-    root = _one(dataset, output)
+    root = one_dataset(dataset, output, "validate-shards", "--output")
     live = Live(sys.stderr, line=_line)
     try:
         found = validate(root, full=full, workers=num_workers, watch=live)
@@ -59,14 +59,6 @@ def validate_shards(
     if not as_json:
         for text in _lines(found):
             click.echo(text)
-
-
-def _one(dataset: Path | None, output: Path | None) -> Path:
-    if (dataset is None) == (output is None):
-        raise UsageError(
-            "Name one dataset.", hint="msms validate-shards DATASET, or --output DATASET"
-        )
-    return dataset or output or Path()
 
 
 def _line(now: Looked, rate: float) -> str:

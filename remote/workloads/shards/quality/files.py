@@ -12,6 +12,7 @@ from remote.workloads.durable import json_bytes, write_atomic
 from remote.workloads.shards.manifest import QUALITY_PAGE, QUALITY_REPORT
 from remote.workloads.shards.quality.checks import limit_text
 from remote.workloads.shards.quality.page import page
+from remote.workloads.shards.versions import refuse_newer
 
 # Of the report's own form, to which the edges of the histograms belong.
 REPORT_VERSION = 1
@@ -40,21 +41,34 @@ def read_report(path: Path) -> dict[str, Any]:
         raise ResultsUnusable(
             f"{found}: cannot be read: {error}", hint="Name a dataset, or its quality_report.json."
         ) from error
+    if isinstance(report, dict):
+        refuse_newer_report(found, report)
     if not isinstance(report, dict) or "overall" not in report or "stages" not in report:
         raise ResultsUnusable(
             f"{found} is no quality report.", hint="Name a dataset, or its quality_report.json."
         )
-    _check_version(found, report.get("report_version", 0))
+    version = report.get("report_version", 0)
+    if version != REPORT_VERSION:
+        raise _other_version(found, version, "Build the dataset again with this Workhorse.")
     return report
 
 
-def _check_version(path: Path, version: object) -> None:
-    if version == REPORT_VERSION:
-        return
-    newer = isinstance(version, int) and version > REPORT_VERSION
-    raise ResultsUnusable(
+def refuse_newer_report(path: Path, report: Mapping[str, Any]) -> None:
+    """Refuse a report of a newer form, or of shards of a newer schema version.
+
+    Raises:
+        ResultsUnusable: says which version is known here.
+    """
+    refuse_newer(report.get("schema_version"), str(path))
+    version = report.get("report_version")
+    if isinstance(version, int) and version > REPORT_VERSION:
+        raise _other_version(path, version, "Update Workhorse.")
+
+
+def _other_version(path: Path, version: object, hint: str) -> ResultsUnusable:
+    return ResultsUnusable(
         f"{path} is a report of version {version}, this Workhorse reads version {REPORT_VERSION}.",
-        hint="Update Workhorse." if newer else "Build the dataset again with this Workhorse.",
+        hint=hint,
     )
 
 

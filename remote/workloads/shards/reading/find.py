@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from remote.errors import IntegrityFailure, ResultsUnusable, UsageError
 from remote.workloads.shards.manifest import DATASET_MANIFEST
 from remote.workloads.shards.settings import SPLITS
+from remote.workloads.shards.versions import refuse_newer
 
 Source: TypeAlias = str | PathLike[str] | Iterable[str | PathLike[str]]
 
@@ -25,7 +26,7 @@ def find_shards(source: Source, split: str | None = None) -> tuple[Path, ...]:
 
     Raises:
         UsageError: there is no such split.
-        ResultsUnusable: there are no shards.
+        ResultsUnusable: there are no shards, or a newer version listed them.
         IntegrityFailure: a shard that the manifest lists is missing, or it cannot be read.
     """
     if split is not None and split not in SPLITS:
@@ -71,6 +72,8 @@ def _listed(root: Path, split: str | None) -> Iterator[Path]:
 def _files(manifest: Path) -> list[str]:
     try:
         record: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        if isinstance(record, dict):
+            refuse_newer(record.get("version"), str(manifest))
         return [str(shard["file"]) for shard in record["shards"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityFailure(

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from pyarrow.fs import LocalFileSystem
 
-from remote.errors import InputUnusable, IntegrityFailure, ResultsUnusable
-from remote.workloads.shards.settings import SCHEMA_VERSION
+from remote.errors import IntegrityFailure, ResultsUnusable
+from remote.workloads.shards.versions import refuse_newer
 
 FORMAT = ds.ParquetFileFormat(
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(
@@ -57,7 +57,7 @@ def opened(path: Path) -> Any:
 
     Raises:
         ResultsUnusable, IntegrityFailure: see `damage_named`.
-        InputUnusable: it is of a newer schema version.
+        ResultsUnusable: it is of a newer schema version.
     """
     with damage_named(path):
         seen = path.stat()
@@ -70,10 +70,7 @@ def _opened(path: Path, as_it_is: tuple[int, ...]) -> Any:  # noqa: ARG001 - one
         fragment = FORMAT.make_fragment(str(path), _DISK)
         fragment.ensure_complete_metadata()
         metadata = fragment.physical_schema.metadata or {}
-    version = metadata.get(b"schema_version", b"").decode()
-    if version.isdecimal() and int(version) > SCHEMA_VERSION:
-        raise InputUnusable(
-            f"{path} has schema version {version}; this Workhorse reads up to {SCHEMA_VERSION}.",
-            hint="Read it with the Workhorse that wrote it, or a newer one.",
-        )
+    version = metadata.get(b"schema_version", b"").decode(errors="replace")
+    if version.isdecimal():
+        refuse_newer(int(version), str(path))
     return fragment

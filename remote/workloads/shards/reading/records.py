@@ -10,24 +10,33 @@ from remote.errors import ResultsUnusable, WorkhorseError
 from remote.workloads.shards.damage import rows_in
 from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
 from remote.workloads.shards.quality.checks import Check
+from remote.workloads.shards.quality.files import refuse_newer_report
 from remote.workloads.shards.reading.opening import opened
 from remote.workloads.shards.settings import SPLITS
+from remote.workloads.shards.versions import refuse_newer
 
 
 def dataset_record(root: Path) -> Mapping[str, Any]:
     """The dataset manifest.
 
     Raises:
-        ResultsUnusable: there is none, or it cannot be read.
+        ResultsUnusable: there is none, it cannot be read, or a newer version wrote it.
     """
     path = root / DATASET_MANIFEST
     try:
-        return read_manifest(path)
+        record = read_manifest(path)
     except (OSError, ValueError) as error:
         raise ResultsUnusable(
             f"{path} cannot be read: {error}.",
             hint="Name a directory that `msms build-shards` finished.",
         ) from error
+    if not isinstance(record, dict):
+        raise ResultsUnusable(
+            f"{path} is no dataset manifest.",
+            hint="Name a directory that `msms build-shards` finished.",
+        )
+    refuse_newer(record.get("version"), str(path))
+    return record
 
 
 def record_checks(root: Path, dataset: Mapping[str, Any]) -> Iterator[Check]:
@@ -112,6 +121,7 @@ def _splits(dataset: Mapping[str, Any]) -> Check:
 def _quality(root: Path) -> Check:
     try:
         report = read_manifest(root / QUALITY_REPORT)
+        refuse_newer_report(root / QUALITY_REPORT, report)
         overall, advice = report["overall"], report["recommendations"]
     except (OSError, ValueError, KeyError) as error:
         return Check(

@@ -175,8 +175,7 @@ def read_shards(
 
     Raises:
         UsageError: unknown names, columns, filters or split.
-        ResultsUnusable: there are no shards.
-        InputUnusable: they were written by a newer version.
+        ResultsUnusable: there are no shards, or a newer version wrote them.
         IntegrityFailure: a shard is missing or damaged.
     """
     whose = known_names(names)

@@ -10,8 +10,9 @@ from typing import Any
 
 from remote.errors import ResultsUnusable
 from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
-from remote.workloads.shards.settings import SCHEMA_VERSION
+from remote.workloads.shards.quality.files import refuse_newer_report
 from remote.workloads.shards.validation.problems import Problem
+from remote.workloads.shards.versions import refuse_newer
 
 Record = Mapping[str, Any]
 _WORDS = {
@@ -166,20 +167,6 @@ def read_records(root: Path) -> Records:
     return Records(root, dataset, report, tuple(shards), (*problems, *found))
 
 
-def refuse_newer(version: object, where: str) -> None:
-    """Refuse what a newer Workhorse wrote.
-
-    Raises:
-        ResultsUnusable: the version is above the one known here.
-    """
-    if isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA_VERSION:
-        raise ResultsUnusable(
-            f"{where} is of schema version {version}; this Workhorse knows versions up to "
-            f"{SCHEMA_VERSION}.",
-            hint="Update Workhorse (git pull in its checkout) and try again.",
-        )
-
-
 def _read(
     path: Path, name: str, version: str, misfits: Any
 ) -> tuple[dict[str, Any] | None, tuple[Problem, ...]]:
@@ -194,6 +181,8 @@ def _read(
     if not isinstance(record, dict):
         return None, (Problem(name, "is no JSON object"),)
     refuse_newer(record.get(version), str(path))
+    if name == QUALITY_REPORT:
+        refuse_newer_report(path, record)
     found = tuple(Problem(name, text) for text in misfits(record))
     return (None if found else record), found
 

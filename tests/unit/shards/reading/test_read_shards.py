@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from remote.errors import (
-    InputUnusable,
     IntegrityFailure,
     ResultsUnusable,
     UsageError,
@@ -231,7 +230,7 @@ def test_a_newer_schema_version(copy: Path) -> None:
     path = shards_in(copy)[0]
     newer = {b"schema_version": b"2"}
     with_schema(path, lambda x: x.replace_schema_metadata({**x.schema.metadata, **newer}))
-    with pytest.raises(InputUnusable, match="schema version 2"):
+    with pytest.raises(ResultsUnusable, match="schema version 2"):
         read_shards(copy)
 
 
