@@ -193,7 +193,7 @@ def test_a_value_that_cannot_be_where_a_filter_was_left_out(
         if filters_left_out:
             made.id.write_direct_chunk((0,), times[:100].tobytes(), filter_mask=1)
     if filters_left_out:
-        with pytest.raises(InputUnusable, match="row 7: .*without the dataset's filter"):
+        with pytest.raises(InputUnusable, match=r"row 7: .*without the dataset's filter"):
             build(path, tmp_path / "out")
     else:
         assert left_out(build(path, tmp_path / "out")) == {7}
