@@ -79,17 +79,16 @@ def build_shards(
             refuse_newer_dataset(request.output_root)
         else:
             refuse_occupied(request.output_root)
-        if request.resume and not options.get("run_id"):
-            unfinished = find_run_id(request.output_root)
-            request = replace(request, run_id=unfinished or request.run_id)
+        request = _of_run(request, options)
+        asking = _to_be_asked(request)
+        if asking:
+            check_key(request.settings.quality)
         if not request.inputs:
             sample = stack.enter_context(_sample(request, request.output_root))
             request = replace(request, inputs=(sample,))
         _preflight(request)
-        if _to_be_asked(request):
-            check_key(request.settings.quality)
-            if not request.skip_preflight:
-                check_reachable(request.settings.quality)
+        if asking and not request.skip_preflight:
+            check_reachable(request.settings.quality)
         sources = stack.enter_context(_opened(request))
         memory = _memory_plan(request, sources)
         if memory.lowered:
@@ -121,11 +120,12 @@ def preview(
             refuse_newer_dataset(request.output_root)
         else:
             refuse_occupied(request.output_root)
+        request = _of_run(request, options)
+        if _to_be_asked(request):
+            check_key(request.settings.quality)
         if not named:
             request = replace(request, inputs=(stack.enter_context(_sample(request, None)),))
         _preflight(request)
-        if _to_be_asked(request):
-            check_key(request.settings.quality)
         sources = stack.enter_context(_opened(request))
         memory = _memory_plan(request, sources)
         job = Job.of(replace(request, execution=memory.execution), sources, _unwatched)
@@ -194,6 +194,13 @@ def _preflight(request: Request) -> None:
         skip_damaged=request.skip_damaged,
         rules=request.settings.input,
     )
+
+
+def _of_run(request: Request, options: Options) -> Request:
+    """The same, of the run that is gone on with where that is not said."""
+    if not request.resume or options.get("run_id"):
+        return request
+    return replace(request, run_id=find_run_id(request.output_root) or request.run_id)
 
 
 def _to_be_asked(request: Request) -> bool:
