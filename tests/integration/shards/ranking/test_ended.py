@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from remote.errors import IntegrityFailure, RankerUnusable
+from remote.workloads.shards.build import preview
 from tests.faults.commands import ROOT, wait_until
 from tests.integration.shards.ranking.building import (
     BATCH,
@@ -129,6 +130,8 @@ def test_shards_that_are_begun_want_their_scores_and_neither_key_nor_service(
             build(root, inputs, settings(chat), resume=True)
         kept.write_bytes(content)
     monkeypatch.delenv("OPENAI_API_KEY")
+    given: dict[str, Any] = {"input_hdf5": inputs, "output_root": root, "resume": True}
+    assert preview(settings(chat), num_workers=1, min_disk_gb=0.1, **given).run_id == RUN_ID
     for _ in range(2):  # the second time it is finished
         build(root, inputs, settings(chat), resume=True)
         assert alike(root) == alike(whole)
