@@ -67,12 +67,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, inputs: list[Path]) -> Build
         {"num_workers": 2, "batch_size": 77},
         {"num_workers": 4, "checkpoint_interval": 5_000},
         {"num_workers": 4, "checkpoint": False},
-        {"mode": "production", "num_workers": 1},
         {"mode": "production", "num_workers": 2, "batch_size": 777},
-        {"mode": "production", "num_workers": 3, "batch_size": 9_001},
-        {"use_dask": True, "num_workers": 1},
         {"use_dask": True, "num_workers": 2, "batch_size": 777},
-        {"use_dask": True, "num_workers": 3, "batch_size": 9_001},
         {"mode": "production", "use_dask": True, "num_workers": 2, "batch_size": 4_000},
     ],
     ids=lambda options: " ".join(map(str, options.values())),
@@ -82,6 +78,17 @@ def test_bytes_do_not_depend_on_how_it_is_run(
 ) -> None:
     build(tmp_path / "out", inputs, **options)
     assert without_mode(tmp_path / "out") == without_mode(built.manifest.parent)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [{"mode": "production"}, {"use_dask": True}])
+def test_nor_on_other_numbers_of_workers(
+    tmp_path: Path, inputs: list[Path], built: BuildResult, kind: dict[str, Any]
+) -> None:
+    for number, size in ((1, 20_000), (3, 9_001)):
+        root = tmp_path / str(number)
+        build(root, inputs, num_workers=number, batch_size=size, **kind)
+        assert without_mode(root) == without_mode(built.manifest.parent)
 
 
 @pytest.mark.parametrize("dask", [False, True])

@@ -14,7 +14,7 @@ from remote.workloads.shards.meter import Progress
 from remote.workloads.shards.notebook import quality_verdict
 from remote.workloads.shards.settings import Limits, Quality
 from remote.workloads.shards.validate import validate
-from tests.integration.test_msms import msms
+from tests.integration.shards.commands import heard as msms
 from tests.unit.shards.making import RUN_ID, make_input, tree
 
 pytestmark = pytest.mark.integration

@@ -39,8 +39,43 @@ class Ragged:
     values: npt.NDArray[Any]
     offsets: npt.NDArray[np.int64]
 
+    @classmethod
+    def of(cls, column: pa.ListArray) -> Ragged:
+        """A column of lists, offsets from 0; without copying where no value is null."""
+        offsets = column.offsets.to_numpy().astype(np.int64)
+        values = column.values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]]
+        return cls(values, offsets - offsets[0])
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """(n,) values of each row."""
+        return np.diff(self.offsets)
+
+    def rows_of(self, places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """The rows of values, each once, and the first of their places."""
+        rows = np.searchsorted(self.offsets, places, side="right") - 1
+        found, first = np.unique(rows, return_index=True)
+        return found, places[first]
+
+    def greatest(self) -> npt.NDArray[Any]:
+        """(n,) the greatest value of each row, 0 of an empty one."""
+        found = np.zeros(len(self), self.values.dtype)
+        filled = self.lengths > 0
+        if filled.any():
+            whole = self.values[: self.offsets[-1]]
+            found[filled] = np.maximum.reduceat(whole, self.offsets[:-1][filled])
+        return found
+
+    def falls(self) -> npt.NDArray[np.bool_]:
+        """(m,) true for a value that is below the one before it in its row."""
+        found = np.zeros(len(self.values), bool)
+        found[1:] = self.values[1:] < self.values[:-1]
+        starts = self.offsets[:-1]
+        found[starts[starts < len(found)]] = False
+        return found
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -27,19 +27,20 @@ from remote.workloads.shards import preflight
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS
 from remote.workloads.shards.forecast import forecast
 from remote.workloads.shards.job import Job
-from remote.workloads.shards.memory_plan import GIB, Blocks, MemoryPlan, default_limit, within
+from remote.workloads.shards.memory_plan import Blocks, MemoryPlan, default_limit, within
 from remote.workloads.shards.meter import Watch
 from remote.workloads.shards.opening import open_inputs
 from remote.workloads.shards.pipeline import stops
 from remote.workloads.shards.plan import plan
 from remote.workloads.shards.ranking.outlook import outlook
-from remote.workloads.shards.ranking.ready import check_reachable
+from remote.workloads.shards.ranking.ready import check_key, check_reachable
 from remote.workloads.shards.request import Inputs, Options, Request, make_request
 from remote.workloads.shards.result import BuildResult, Preview
 from remote.workloads.shards.sample import write_sample
-from remote.workloads.shards.settings import BuildSettings
+from remote.workloads.shards.settings import GIB, BuildSettings
 from remote.workloads.shards.source import Source
 from remote.workloads.shards.workspace import (
+    Workspace,
     find_run_id,
     refuse_newer_dataset,
     refuse_occupied,
@@ -78,14 +79,15 @@ def build_shards(
             refuse_newer_dataset(request.output_root)
         else:
             refuse_occupied(request.output_root)
-        if request.resume and not options.get("run_id"):
-            unfinished = find_run_id(request.output_root)
-            request = replace(request, run_id=unfinished or request.run_id)
+        request = _of_run(request, options)
+        asking = _to_be_asked(request)
+        if asking:
+            check_key(request.settings.quality)
         if not request.inputs:
             sample = stack.enter_context(_sample(request, request.output_root))
             request = replace(request, inputs=(sample,))
         _preflight(request)
-        if not request.skip_preflight:
+        if asking and not request.skip_preflight:
             check_reachable(request.settings.quality)
         sources = stack.enter_context(_opened(request))
         memory = _memory_plan(request, sources)
@@ -118,6 +120,9 @@ def preview(
             refuse_newer_dataset(request.output_root)
         else:
             refuse_occupied(request.output_root)
+        request = _of_run(request, options)
+        if _to_be_asked(request):
+            check_key(request.settings.quality)
         if not named:
             request = replace(request, inputs=(stack.enter_context(_sample(request, None)),))
         _preflight(request)
@@ -191,6 +196,23 @@ def _preflight(request: Request) -> None:
     )
 
 
+def _of_run(request: Request, options: Options) -> Request:
+    """The same, of the run that is gone on with where that is not said."""
+    if not request.resume or options.get("run_id"):
+        return request
+    return replace(request, run_id=find_run_id(request.output_root) or request.run_id)
+
+
+def _to_be_asked(request: Request) -> bool:
+    """Whether the ranker has anything left to answer."""
+    if not request.settings.quality.enable_ranking:
+        return False
+    from remote.workloads.shards.ranking.store import is_done  # slow to import
+
+    workspace = Workspace(request.output_root, request.run_id)
+    return not (request.resume and (workspace.finished or is_done(workspace.scores)))
+
+
 def _memory_plan(request: Request, sources: Sequence[Source]) -> MemoryPlan:
     """How the build is run within the memory that it may take."""
     execution = request.execution
@@ -198,6 +220,10 @@ def _memory_plan(request: Request, sources: Sequence[Source]) -> MemoryPlan:
     # A worker without a task would only take its time to start.
     execution = replace(execution, workers=min(execution.workers, max(len(tasks), 1)))
     blocks = Blocks.of(sources, tasks, preflight.bytes_per_spectrum(sources))
+    quality = request.settings.quality
+    if quality.enable_ranking:
+        rows = sum(map(len, tasks))
+        blocks = replace(blocks, ranked=min(rows, quality.ranker.max_spectra or rows))
     if request.max_memory_gb is None:
         return within(execution, blocks, default_limit(execution, available_memory()))
     return within(execution, blocks, int(request.max_memory_gb * GIB))

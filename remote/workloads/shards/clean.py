@@ -120,7 +120,7 @@ def _stats(
     charge = columns.get("charge")
     stats["flags"] = {
         "saturated": counters[kernels.SATURATED],
-        "charge_unknown": 0 if charge is None else int(np.count_nonzero(charge == 0)),
+        "charge_unknown": len(lengths) if charge is None else int(np.count_nonzero(charge == 0)),
         "sorted": counters[kernels.SORTED],
         "peaks_above_precursor": counters[kernels.ROWS_ABOVE_PRECURSOR],
     }

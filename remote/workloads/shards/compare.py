@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,11 @@ from remote.workloads.shards.manifest import (
     DATASET_MANIFEST,
     QUALITY_PAGE,
     QUALITY_REPORT,
+    manifest_path,
     read_manifest,
 )
+from remote.workloads.shards.schema import column_at
+from remote.workloads.shards.validation.stored import Stored
 
 # How it was made, not what it is.
 _HOW = ("run", "mode")
@@ -41,7 +44,7 @@ def _differences(one: Path, other: Path) -> Iterator[str]:
             yield f"{name}: {_in_shard(one / name, other / name)}"
     for name in sorted(shards[0] ^ shards[1]):
         yield f"{name}: only one of the two has it"
-    manifests = [Path(name).with_suffix(".manifest.json") for name in sorted(shards[0])]
+    manifests = [manifest_path(Path(name)) for name in sorted(shards[0])]
     for path in (*manifests, Path(QUALITY_REPORT), Path(DATASET_MANIFEST)):
         then, now = (read_manifest(root / path) for root in (one, other))
         for key in (*then, *(now.keys() - then.keys())):
@@ -58,40 +61,26 @@ def _values(then: object, now: object) -> str:
 
 def _in_shard(one: Path, other: Path) -> str:
     """The first row group and column that differ."""
-    with pq.ParquetFile(one) as a, pq.ParquetFile(other) as b:
-        groups = [file.metadata.num_row_groups for file in (a, b)]
-        for group in range(min(groups)):
-            parts = [_columns(file.metadata.row_group(group)) for file in (a, b)]
-            if parts[0].keys() != parts[1].keys():
-                return f"row group {group}: the columns differ"
-            for column, place in parts[0].items():
-                if _read(one, place) != _read(other, parts[1][column]):
-                    name = column.split(".")[0]
-                    same = _read_column(a, group, name).equals(_read_column(b, group, name))
-                    values = "equal values, stored otherwise" if same else "other values"
-                    return f"row group {group}, column {name}: {values}"
+    shards = [Stored.opened(path) for path in (one, other)]
+    groups = [len(shard.chunks) for shard in shards]
+    for group in range(min(groups)):
+        parts = [{x.column: (x.start, x.stop) for x in shard.chunks[group]} for shard in shards]
+        if parts[0].keys() != parts[1].keys():
+            return f"row group {group}: the columns differ"
+        for column in parts[0]:
+            first, second = (
+                shard.read(*part[column]) for shard, part in zip(shards, parts, strict=True)
+            )
+            if first != second:
+                name = column_at(column)
+                same = _values_of(one, group, name).equals(_values_of(other, group, name))
+                values = "equal values, stored otherwise" if same else "other values"
+                return f"row group {group}, column {name}: {values}"
     if groups[0] != groups[1]:
         return f"{groups[0]} and {groups[1]} row groups"
     return "the footer"
 
 
-def _columns(group: Any) -> Mapping[str, tuple[int, int]]:
-    """Where the bytes of each column of a row group lie: offset and size."""
-    found = {}
-    for index in range(group.num_columns):
-        column = group.column(index)
-        start = column.data_page_offset
-        if column.has_dictionary_page:
-            start = min(start, column.dictionary_page_offset)
-        found[column.path_in_schema] = (start, column.total_compressed_size)
-    return found
-
-
-def _read(path: Path, place: tuple[int, int]) -> bytes:
-    with path.open("rb") as file:
-        file.seek(place[0])
-        return file.read(place[1])
-
-
-def _read_column(file: pq.ParquetFile, group: int, name: str) -> Any:
-    return file.read_row_group(group, columns=[name])[name]
+def _values_of(path: Path, group: int, name: str) -> Any:
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(group, columns=[name])[name]

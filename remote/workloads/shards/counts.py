@@ -17,7 +17,8 @@ first in source order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 MAX_EXAMPLES = 20
@@ -118,6 +119,14 @@ def _joined(ranges: list[list[Any]]) -> list[list[Any]]:
         else:
             joined.append([index, start, stop, *about])
     return sorted(joined)
+
+
+def added(parts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """Counts by name, those of all parts together."""
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return total
 
 
 def attrition(counts: Counts) -> int:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from remote.workloads.shards.words import several
+
 _SHOWN = 5
 
 
@@ -86,7 +88,7 @@ def rows_in(ranges: Iterable[Mapping[str, Any]]) -> int:
 
 def summary(spectra: int, ranges: Sequence[Mapping[str, Any]]) -> str:
     """How much was left out, and where, in one line for each range; the first few of them."""
-    number = f"{len(ranges):,} damaged range{'' if len(ranges) == 1 else 's'}"
+    number = several(len(ranges), "damaged range")
     lines = [f"left out {spectra:,} spectra in {number}"]
     lines += [f"  {described(damage)}" for damage in ranges[:_SHOWN]]
     if len(ranges) > _SHOWN:

@@ -93,7 +93,7 @@ def converted(wanted: Wanted, values: npt.NDArray[Any] | pa.Array) -> Any:
     if values.dtype.kind in "SO":
         return text(values)
     if wanted.kind == "carried":
-        return values
+        return values.astype(np.float32) if values.dtype == np.float16 else values
     if wanted.kind in ("integer", "hash"):
         return _whole(wanted, values)
     return _real(wanted, values)

@@ -89,10 +89,11 @@ class GemsSource:
             if not self.skip_damaged:
                 raise
             raw = self._salvaged(row_start, row_stop)
-        level = raw.columns.get("ms_level")
-        if level is None:
+        said = raw.columns.get("ms_level")
+        if said is None:
             return raw
-        return replace(raw, unwanted=np.asarray(level) != self.rules.ms_level)
+        level = np.asarray(said)  # 0 where it is not known, as `to_dreams` writes it
+        return replace(raw, unwanted=(level != 0) & (level != self.rules.ms_level))
 
     def read_columns(
         self, row_start: int, row_stop: int, names: Collection[str]

@@ -145,9 +145,11 @@ def _names(data: DataFile) -> frozenset[str]:
 
 
 def _arrow_type(dtype: Any) -> pa.DataType:
-    """Of a column that is carried as it is stored."""
+    """Of a column that is carried as it is stored; few readers know of floats of two bytes."""
     if dtype.kind in "SO":
         return pa.string()
+    if dtype.kind == "f" and dtype.itemsize == 2:
+        return pa.float32()
     return pa.from_numpy_dtype(dtype.newbyteorder("="))
 
 
@@ -223,7 +225,7 @@ def _check_column(path: Path, wanted: Wanted, name: str, dataset: Any, rows: int
         )
     kind = dataset.dtype.kind
     text = kind == "O" and h5py.check_string_dtype(dataset.dtype) is None
-    if kind not in ACCEPTED[wanted.kind] or text:
+    if kind not in ACCEPTED[wanted.kind] or text or (kind in "fiu" and dataset.dtype.itemsize > 8):
         raise InputUnusable(
             f"{path}: dataset `{name}` holds {dataset.dtype}, which cannot fill `{wanted.column}`",
             hint=f"Convert the dataset, or remove `{name}` if it is not needed.",

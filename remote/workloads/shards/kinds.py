@@ -10,6 +10,7 @@ import h5py
 
 from remote.errors import InputUnusable
 from remote.workloads.shards.storage import BROKEN
+from remote.workloads.shards.textfile import BOM
 
 Kind = Literal["hdf5", "mgf", "mzml"]
 
@@ -85,7 +86,7 @@ def _refuse_packed(path: Path, head: bytes) -> None:
 
 
 def _text_kind(path: Path, head: bytes) -> Kind:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = head.removeprefix(BOM).lstrip()
     if text.startswith(b"<"):
         if b'"IMS:' in text:
             raise InputUnusable(

@@ -165,7 +165,4 @@ def _read(
     for path in paths:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for batch in file.iter_batches(_ROWS, columns=wanted, use_threads=False):
-                columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-                if "lsh" in columns and columns["lsh"].type == "int64":
-                    columns["lsh"] = columns["lsh"].to_numpy()
-                yield columns, len(batch)
+                yield dict(zip(batch.schema.names, batch.columns, strict=True)), len(batch)

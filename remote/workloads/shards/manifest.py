@@ -102,7 +102,10 @@ def shard_manifest(
         "file_size_bytes": path.stat().st_size,
         "first_sample_id": written[0].first_id,
         "last_sample_id": written[-1].last_id,
-        "source_ranges": source_ranges((one.group for one in held), identity.inputs),
+        "source_ranges": source_ranges(
+            (identity.inputs[one.group.input_index], one.group.row_start, one.group.row_stop)
+            for one in held
+        ),
         "dropped": dict(dropped),
         "row_groups": row_groups(held, identity, dropped=bool(dropped)),
         "min_precursor_mz": min(low for low, _ in precursors),
@@ -138,17 +141,19 @@ def row_groups(
     return found
 
 
-def source_ranges(groups: Iterable[GroupLine], inputs: Sequence[str]) -> list[dict[str, Any]]:
-    """The source rows that the row groups cover, dropped rows included, joined where they touch."""
+def source_ranges(pieces: Iterable[tuple[str, int, int]]) -> list[dict[str, Any]]:
+    """The source rows that row groups account for, joined where they touch.
+
+    Args:
+        pieces: (input, row_start, row_stop), in order; dropped rows included.
+    """
     ranges: list[dict[str, Any]] = []
-    for group in groups:
-        name = inputs[group.input_index]
+    for name, start, stop in pieces:
         last = ranges[-1] if ranges else None
-        if last and last["input"] == name and last["row_stop"] == group.row_start:
-            last["row_stop"] = group.row_stop
+        if last and (last["input"], last["row_stop"]) == (name, start):
+            last["row_stop"] = stop
         else:
-            entry = {"input": name, "row_start": group.row_start, "row_stop": group.row_stop}
-            ranges.append(entry)
+            ranges.append({"input": name, "row_start": start, "row_stop": stop})
     return ranges
 
 

@@ -15,10 +15,9 @@ from typing import Protocol
 from remote.errors import MemoryTooSmall
 from remote.workloads.shards.plan import Task
 from remote.workloads.shards.repeats import AT_ONCE, BYTES_PER_VALUE
-from remote.workloads.shards.settings import Execution
+from remote.workloads.shards.settings import GIB, Execution
 
 MB = 1_000_000
-GIB = 1 << 30
 
 # The parent with its libraries and compiled kernels; more with Dask in it.
 _PARENT, _DASK = 145 * MB, 25 * MB
@@ -26,8 +25,11 @@ _PARENT, _DASK = 145 * MB, 25 * MB
 _CHILD, _DASK_CHILD, _WORKER = 110 * MB, 125 * MB, 22 * MB
 # Of a row group that is cleaned and encoded: bytes for each place that a peak can take.
 GROUP_BYTES_PER_PLACE = 12
+# Of a spectrum that is ranked: its answer, in the parent; its score, in each process.
+_ANSWER_BYTES, _SCORE_BYTES = 390, 12
 # What a worker may take by default, however much there is.
 DEFAULT_GB_PER_WORKER = 3.0
+_FEWER_RANKED = "; or have fewer spectra scored: quality/ranker/max_spectra"
 
 
 class Stored(Protocol):
@@ -50,6 +52,7 @@ class Blocks:
             been given back.
         joined: bytes of a row group that is joined of several tasks' parts, in the parent.
         reader: bytes that reading takes in each process beside the rows: libraries, an index.
+        ranked: spectra that the ranker is asked about at most.
     """
 
     raw: int
@@ -58,6 +61,7 @@ class Blocks:
     counting: int = 0
     joined: int = 0
     reader: int = 0
+    ranked: int = 0
 
     @classmethod
     def of(cls, sources: Sequence[Stored], tasks: Sequence[Task], bytes_per_row: float) -> Blocks:
@@ -91,7 +95,9 @@ def peak_bytes(execution: Execution, blocks: Blocks) -> int:
     task = blocks.raw + blocks.group + _WORKER
     if execution.processes:
         task += (_DASK_CHILD if execution.dask else _CHILD) + blocks.reader
+        task += blocks.ranked * _SCORE_BYTES
     parent = _PARENT + (_DASK if execution.dask else 0) + blocks.reader + blocks.joined
+    parent += blocks.ranked * (_ANSWER_BYTES + _SCORE_BYTES)
     return parent + workers * task + execution.read_ahead * blocks.result + blocks.counting
 
 
@@ -118,7 +124,7 @@ def within(execution: Execution, blocks: Blocks, limit: int) -> MemoryPlan:
                 f"{_gb(limit)}",
                 hint="Raise --max-memory-gb, close other programs, or raise the container's "
                 "memory limit; or give a smaller --batch-size, where the input is not stored in "
-                "larger chunks.",
+                f"larger chunks{_FEWER_RANKED if blocks.ranked else ''}.",
             )
     return MemoryPlan(tried, peak, _lowered(execution, tried, limit))
 

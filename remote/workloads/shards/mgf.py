@@ -20,14 +20,13 @@ import pyarrow as pa
 
 from remote.errors import InputUnusable
 from remote.workloads.durable import closed_on_error
-from remote.workloads.shards.entries import BadEntry, Entries, Entry, EntrySource, Read
+from remote.workloads.shards.entries import BadEntry, Entries, Entry, Read
+from remote.workloads.shards.entry_source import EntrySource
 from remote.workloads.shards.mgf_index import NO_END, OUTSIDE, MgfIndex, indexed
 from remote.workloads.shards.mgf_lines import checked
 from remote.workloads.shards.mgf_values import KEYS, values_of
 from remote.workloads.shards.settings import InputRules
-from remote.workloads.shards.source import WHOLE_HINT
-from remote.workloads.shards.storage import Unreadable
-from remote.workloads.shards.textfile import TextFile
+from remote.workloads.shards.textfile import TextFile, reading
 
 # Measured: pyteomics, and what it loads.
 _LIBRARY_BYTES = 5_000_000
@@ -39,14 +38,12 @@ def open_mgf(path: Path, index: int, skip_damaged: bool, rules: InputRules) -> E
     Raises:
         InputUnusable: it has none, or cannot be read.
     """
-    try:
+    with reading(path):
         file = TextFile(path)
         with closed_on_error(file):
             found = indexed(file)
             _refuse_without_peaks(path, found)
             _check_header(path, found)
-    except (Unreadable, OSError) as error:
-        raise InputUnusable(f"{path} cannot be read: {error}", hint=WHOLE_HINT) from error
     return EntrySource(index, skip_damaged, Mgf(file, found, rules))
 
 
@@ -164,7 +161,5 @@ class Mgf:
 
 
 def _reopened(path: Path, index: MgfIndex, rules: InputRules) -> Mgf:
-    try:
+    with reading(path):
         return Mgf(TextFile(path), index, rules)
-    except OSError as error:
-        raise InputUnusable(f"{path} cannot be opened: {error}", hint=WHOLE_HINT) from error

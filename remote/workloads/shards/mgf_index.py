@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remote.errors import InputUnusable
-from remote.workloads.shards.textfile import Identity, TextFile
+from remote.workloads.shards.textfile import BOM, Identity, TextFile
 
 SOUND, NO_END, OUTSIDE = 0, 1, 2
 
@@ -129,7 +129,7 @@ class _Scan:
                 begin = text.rfind(b"\n", 0, at) + 1
                 end = text.find(b"\n", at)
                 end = len(text) if end < 0 else end
-                word = text[begin:end].removeprefix(b"\xef\xbb\xbf").strip()
+                word = text[begin:end].removeprefix(BOM).strip()
                 if word in (_BEGIN, _END):
                     lines_before += text.count(b"\n", seen, begin)
                     seen = begin
@@ -154,7 +154,7 @@ class _Scan:
         first = self.header is None
         self.header = text if first else self.header
         allowed = _ALLOWED_IN_HEADER if first else _ALLOWED_OUTSIDE
-        for offset, line in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n")):
+        for offset, line in enumerate(text.removeprefix(BOM).split(b"\n")):
             if not allowed.fullmatch(line):
                 self.found.append((start, stop, number + offset, 0, OUTSIDE))
                 self.header = b"" if first else self.header

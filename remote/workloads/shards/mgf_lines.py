@@ -10,13 +10,13 @@ import re
 
 from remote.workloads.shards.entries import BadEntry
 from remote.workloads.shards.mgf_values import CHARGE_KEYS, charge_of, value_of
+from remote.workloads.shards.textfile import BOM
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|nan|inf(?:inity)?)"
 _PEAK = re.compile(rf"({_NUMBER})[ \t]+({_NUMBER})(?:[ \t].*)?", re.ASCII | re.IGNORECASE)
 _PARAMETER = re.compile(r"([A-Za-z_][^=]*?)[ \t]*=[ \t]*(.*)", re.DOTALL)
 _NOTHING = re.compile(r"(?:n/?a|none|null|nan|unknown)?", re.IGNORECASE)
 _COMMENTS = "#;!/"
-_BOM = b"\xef\xbb\xbf"
 
 
 def checked(stored: bytes, first_line: int) -> list[str]:
@@ -29,7 +29,7 @@ def checked(stored: bytes, first_line: int) -> list[str]:
         BadEntry: names the first line that is wrong.
     """
     kept: list[str] = []
-    for number, raw in enumerate(stored.removeprefix(_BOM).split(b"\n"), first_line):
+    for number, raw in enumerate(stored.removeprefix(BOM).split(b"\n"), first_line):
         try:
             line = raw.decode().strip()
         except UnicodeDecodeError:

@@ -23,14 +23,14 @@ import pyarrow as pa
 
 from remote.errors import InputUnusable
 from remote.workloads.durable import closed_on_error
-from remote.workloads.shards.entries import BadEntry, Entries, EntrySource, Read
+from remote.workloads.shards.entries import BadEntry, Entries, Read
+from remote.workloads.shards.entry_source import EntrySource
 from remote.workloads.shards.kinds import CONVERT
 from remote.workloads.shards.mzml_index import NO_CLOSE, NO_END, MzmlIndex, indexed
 from remote.workloads.shards.mzml_values import entry_of, level_of
 from remote.workloads.shards.settings import InputRules
 from remote.workloads.shards.source import WHOLE_HINT
-from remote.workloads.shards.storage import Unreadable
-from remote.workloads.shards.textfile import TextFile
+from remote.workloads.shards.textfile import BOM, TextFile, reading
 
 # Measured: pyteomics, lxml, and what they load.
 _LIBRARY_BYTES = 60_000_000
@@ -50,7 +50,7 @@ def open_mzml(path: Path, index: int, skip_damaged: bool, rules: InputRules) -> 
         InputUnusable: it has none, they are profiles, or it cannot be read.
     """
     _load()
-    try:
+    with reading(path):
         file = TextFile(path)
         with closed_on_error(file):
             found = indexed(file)
@@ -59,8 +59,6 @@ def open_mzml(path: Path, index: int, skip_damaged: bool, rules: InputRules) -> 
                 raise _profile(path, row)
             opened = Mzml(file, found, rules)
             opened.check_head()
-    except (Unreadable, OSError) as error:
-        raise InputUnusable(f"{path} cannot be read: {error}", hint=WHOLE_HINT) from error
     return EntrySource(index, skip_damaged, opened)
 
 
@@ -137,7 +135,7 @@ class Mzml:
 
     @cached_property
     def _encoding(self) -> str:
-        found = _ENCODING.match(self.index.header.removeprefix(b"\xef\xbb\xbf"))
+        found = _ENCODING.match(self.index.header.removeprefix(BOM))
         return found[1].decode("ascii") if found else "utf-8"
 
     @cached_property
@@ -224,10 +222,8 @@ class Mzml:
 
 def _reopened(path: Path, index: MzmlIndex, rules: InputRules) -> Mzml:
     _load()
-    try:
+    with reading(path):
         return Mzml(TextFile(path), index, rules)
-    except OSError as error:
-        raise InputUnusable(f"{path} cannot be opened: {error}", hint=WHOLE_HINT) from error
 
 
 class _Term:

@@ -12,7 +12,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from remote.errors import IntegrityFailure, ResultsUnusable
-from remote.workloads.shards.manifest import QUALITY_PAGE, QUALITY_REPORT
+from remote.workloads.shards.manifest import (
+    DATASET_MANIFEST,
+    QUALITY_PAGE,
+    QUALITY_REPORT,
+    manifest_path,
+)
 from remote.workloads.shards.quality.markup import element, joined
 from remote.workloads.shards.settings import SPLITS, BuildSettings, read_settings
 
@@ -110,13 +115,13 @@ def read_back(folder: str | PathLike[str]) -> ReadBack:
         IntegrityFailure: a count differs from what was recorded.
     """
     root = Path(folder)
-    dataset = _json(root / "dataset_manifest.json")
+    dataset = _json(root / DATASET_MANIFEST)
     spectra = peaks = size = 0
     low, high = float("inf"), float("-inf")
     shards = list(_shards(root))
     for shard in shards:
         table = pq.read_table(shard, columns=["num_peaks", "precursor_mz"])
-        _agree(shard, table.num_rows, _json(_manifest_of(shard))["num_samples"])
+        _agree(shard, table.num_rows, _json(manifest_path(shard))["num_samples"])
         spectra += table.num_rows
         size += shard.stat().st_size
         for peak_count, precursor in _columns(table):
@@ -136,10 +141,6 @@ def _columns(table: Any) -> Iterator[tuple[Any, Any]]:
 def _shards(root: Path) -> Iterator[Path]:
     for split in SPLITS:
         yield from sorted((root / split).glob("shard_*.parquet"))
-
-
-def _manifest_of(shard: Path) -> Path:
-    return shard.with_name(f"{shard.stem}.manifest.json")
 
 
 def _agree(what: Path, found: int, recorded: int) -> None:

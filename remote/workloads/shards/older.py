@@ -23,7 +23,8 @@ import pyarrow as pa
 
 from remote.errors import InputUnusable
 from remote.workloads.shards.datasets import OPTIONAL, PRECURSOR
-from remote.workloads.shards.entries import BadEntry, Entries, Entry, EntrySource, Read
+from remote.workloads.shards.entries import BadEntry, Entries, Entry, Read
+from remote.workloads.shards.entry_source import EntrySource
 from remote.workloads.shards.settings import InputRules
 from remote.workloads.shards.source import COPY_HINT
 from remote.workloads.shards.storage import BROKEN, DataFile, reason

@@ -9,6 +9,7 @@ from remote.errors import InputUnusable
 from remote.workloads.shards.carried import check_carried, check_names
 from remote.workloads.shards.hdf5 import open_hdf5
 from remote.workloads.shards.kinds import kind_of
+from remote.workloads.shards.schema import common_lsh
 from remote.workloads.shards.settings import InputRules
 from remote.workloads.shards.source import Source
 
@@ -25,12 +26,12 @@ def open_inputs(
     """
     rules = rules or InputRules()
     check_names(rules.carry)
-    _check_stems(paths)
+    check_stems(paths)
     opened: list[Source] = []
     try:
         for path in paths:
             opened.append(open_source(path, len(opened), skip_damaged, rules))
-        _check_lsh(opened)
+        common_lsh({str(x.path): x.lsh for x in opened if x.lsh is not None})
         check_carried(opened, rules.carry)
     except InputUnusable:
         for source in opened:
@@ -61,23 +62,17 @@ def open_source(
     return open_mzml(path, index, skip_damaged, rules)
 
 
-def _check_stems(paths: Sequence[Path]) -> None:
+def check_stems(paths: Sequence[Path]) -> None:
+    """Refuse two inputs of one stem.
+
+    Raises:
+        InputUnusable: names them.
+    """
     stems: dict[str, Path] = {}
     for path in paths:
-        if path.stem in stems:
+        other = stems.setdefault(path.stem, path)
+        if other is not path:
             raise InputUnusable(
-                f"{stems[path.stem]} and {path} have the same name without its ending, "
-                f"so that sample ids such as {path.stem}:0 would not be unique",
-                hint="Rename one of the files.",
+                f"Two inputs have the name {path.stem}: {other} and {path}.",
+                hint=f"Sample ids such as {path.stem}:0 are made of it; rename one of the files.",
             )
-        stems[path.stem] = path
-
-
-def _check_lsh(sources: Sequence[Source]) -> None:
-    by_kind = {x.lsh: x.path for x in sources if x.lsh is not None}
-    if len(by_kind) > 1:
-        raise InputUnusable(
-            f"dataset `lsh` holds whole numbers in {by_kind['int64']} and text in "
-            f"{by_kind['string']}: the two cannot share a column",
-            hint="Build them apart, into two datasets.",
-        )

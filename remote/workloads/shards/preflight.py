@@ -13,10 +13,9 @@ from pathlib import Path
 from remote.errors import DiskTooSmall, MemoryTooSmall
 from remote.workloads.memory import available_memory
 from remote.workloads.shards.opening import open_inputs
-from remote.workloads.shards.settings import InputRules
+from remote.workloads.shards.settings import GIB, InputRules
 from remote.workloads.shards.source import Source
 
-GIB = 1 << 30
 DEFAULT_MIN_MEMORY_GB = 4.0
 DEFAULT_MIN_DISK_GB = 10.0
 

@@ -95,7 +95,7 @@ def quality_report(
         },
         "peaks": {**counts["peaks"], "removed": dict(counts["removed"])},
         "duplicates": {"exact": duplicates, "lsh_neighbours": lsh_neighbours},
-        "flags": dict(counts["flags"]),
+        "flags": _flags(counts),
         "mz_rounding": {
             "stored_as": preprocessing.get("mz_precision", "float64"),
             "float32_max_ppm": counts["extremes"]["mz_rounding_ppm"],
@@ -191,6 +191,12 @@ def _lsh_words(shards: Sequence[Path]) -> Iterator[npt.NDArray[np.uint64]]:
 
 def _word(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _flags(counts: Mapping[str, Any]) -> dict[str, int]:
+    """Charges are known or not where there is a column of them: one input has it."""
+    known = "charge" in counts["histograms"]
+    return {**counts["flags"], **({} if known else {"charge_unknown": 0})}
 
 
 def _examples(

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
-from remote.errors import ConfigInvalid, InputUnusable, UsageError
+from remote.errors import ConfigInvalid, UsageError
 from remote.schema import out_of_bounds
 from remote.workloads.hostfacts import cores
 from remote.workloads.shards.context import default_run_id
+from remote.workloads.shards.opening import check_stems
 from remote.workloads.shards.plan import TASK_ROWS
-from remote.workloads.shards.ranking.ready import check_settings
+from remote.workloads.shards.ranking.ready import check_key, check_settings
 from remote.workloads.shards.settings import (
     MODES,
     SPLITS,
@@ -145,6 +146,8 @@ def make_request(
             hint="Raise --max-peaks, or lower --min-peaks.",
         )
     check_settings(settings.quality)
+    if not o.get("resume"):  # which may have all its answers
+        check_key(settings.quality)
     _check_choice(settings, o)
     return Request(
         inputs=_paths(inputs, settings),
@@ -274,14 +277,7 @@ def _paths(inputs: Inputs, settings: BuildSettings) -> tuple[Path, ...]:
     else:
         given = inputs
     paths = tuple(Path(path) for path in given)
-    by_stem: dict[str, Path] = {}
-    for path in paths:
-        other = by_stem.setdefault(path.stem, path)
-        if other is not path:
-            raise InputUnusable(
-                f"Two inputs have the name {path.stem}: {other} and {path}.",
-                hint="Sample ids are made of the name; rename one of the files.",
-            )
+    check_stems(paths)
     return paths
 
 

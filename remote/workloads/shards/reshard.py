@@ -31,8 +31,10 @@ from remote.workloads.shards.meter import Progress, Watch
 from remote.workloads.shards.preflight import free_disk
 from remote.workloads.shards.request import Clock, checked_run_id, utc_now
 from remote.workloads.shards.resharding.copying import SplitCopy, origins
+from remote.workloads.shards.resharding.origin import HINT
 from remote.workloads.shards.resharding.packing import Packer
 from remote.workloads.shards.resharding.records import (
+    copy_scores,
     dataset_record,
     finished,
     parent_record,
@@ -40,13 +42,14 @@ from remote.workloads.shards.resharding.records import (
     write_resharded_report,
 )
 from remote.workloads.shards.resharding.state import State, begin, sweep
+from remote.workloads.shards.settings import GIB
 from remote.workloads.shards.validation.agreement import disagreements
 from remote.workloads.shards.validation.records import Record, ShardRecord, read_records
+from remote.workloads.shards.words import several
 from remote.workloads.shards.workspace import COMPLETE, RUNNING
 
 # The least that a build takes as well: a footer has to fit beside a row group.
 LEAST_BYTES = 65_536
-_GB = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,8 +71,8 @@ class Resharded:
     def __repr__(self) -> str:
         rate = self.total_bytes / 1e6 / self.seconds if self.seconds else 0.0
         return (
-            f"{self.num_samples:,} spectra: {_shards(self.parent_shards)} became "
-            f"{_shards(len(self.shards))}, {self.total_bytes / 1e6:,.1f} MB in "
+            f"{self.num_samples:,} spectra: {several(self.parent_shards, 'shard')} became "
+            f"{several(len(self.shards), 'shard')}, {self.total_bytes / 1e6:,.1f} MB in "
             f"{self.seconds:.1f} s ({rate:,.0f} MB/s)\nmanifest {self.manifest}"
         )
 
@@ -90,17 +93,13 @@ class ReshardPreview:
 
     def __repr__(self) -> str:
         lines = [
-            f"read    {self.num_samples:,} spectra in {_shards(self.parent_shards)}",
+            f"read    {self.num_samples:,} spectra in {several(self.parent_shards, 'shard')}",
             f"write   below {self.output_root}, at most {self.max_shard_size_bytes:,} bytes each:",
         ]
         for split, sizes in self.shards.items():
             total = f"{sum(sizes) / 1e6:,.1f} MB, the largest {max(sizes):,} bytes"
-            lines.append(f"        {split}: {_shards(len(sizes))}, {total}")
+            lines.append(f"        {split}: {several(len(sizes), 'shard')}, {total}")
         return "\n".join(lines)
-
-
-def _shards(count: int) -> str:
-    return f"{count:,} shard{'' if count == 1 else 's'}"
 
 
 def reshard(
@@ -175,8 +174,7 @@ class _Given:
         if problems or records.dataset is None:
             raise IntegrityFailure(
                 f"{root} is damaged: {problems[0]}",
-                hint="`msms validate-shards` names all that is wrong; build it again, or fetch "
-                "it again.",
+                hint=HINT,
             )
         if output.resolve().is_relative_to(root.resolve()):
             raise UsageError(
@@ -198,8 +196,8 @@ def _check_disk(given: _Given) -> None:
     free, wanted = free_disk(given.output), given.dataset["total_bytes"]
     if free < wanted:
         raise DiskTooSmall(
-            f"{free / _GB:.1f} GB of disk are free at {given.output}, the shards need "
-            f"{wanted / _GB:.1f} GB",
+            f"{free / GIB:.1f} GB of disk are free at {given.output}, the shards need "
+            f"{wanted / GIB:.1f} GB",
             hint="Free some space, or choose another output directory.",
         )
 
@@ -215,6 +213,7 @@ def _copy(given: _Given, state: State, watch: Watch, clock: Clock) -> None:
         copy()
         manifests += copy.manifests
         passed.split_done(len(copy.manifests))
+    copy_scores(given.root, given.output, given.dataset)
     write_resharded_report(given.root, given.output, manifests, given.limit)
     dataset = dataset_record(given.dataset, state.parent, manifests, finished(run, clock()))
     write_atomic(given.output / DATASET_MANIFEST, json_bytes(dataset))

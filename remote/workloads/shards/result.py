@@ -12,6 +12,7 @@ from remote.workloads.shards.damage import summary
 from remote.workloads.shards.forecast import Forecast
 from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
 from remote.workloads.shards.ranking.outlook import Outlook
+from remote.workloads.shards.words import several
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,7 +62,7 @@ class BuildResult:
 
     def __repr__(self) -> str:
         resumed = f", {self.resumed_rows:,} rows resumed" if self.resumed_rows else ""
-        shards = f"{len(self.shards)} shard{'' if len(self.shards) == 1 else 's'}"
+        shards = several(len(self.shards), "shard")
         speed = f"{self.seconds:.1f} s ({self.spectra_per_second:,.0f} spectra/s{resumed})"
         lines = [
             f"{self.num_samples:,} spectra in {shards}, {self.total_bytes / 1e6:,.1f} MB",

@@ -52,6 +52,8 @@ def _extra(
     return Column(name, kind, True, True, unit, accession, meaning)
 
 
+# What the Parquet path of a list's values ends with.
+_ELEMENT = ".list.element"
 NAMES = pa.dictionary(pa.int32(), pa.string())
 
 COLUMNS: tuple[Column, ...] = (
@@ -170,6 +172,11 @@ def float_paths(schema: pa.Schema) -> list[str]:
     return [path for path, kind in _leaves(schema) if pa.types.is_floating(kind)]
 
 
+def column_at(path: str) -> str:
+    """The column that a Parquet path is of; a name that is carried may have dots in it."""
+    return path.removesuffix(_ELEMENT)
+
+
 def name_paths(schema: pa.Schema) -> list[str]:
     """Parquet paths of the columns whose few values repeat."""
     return [f.name for f in schema if pa.types.is_dictionary(f.type)]
@@ -177,9 +184,7 @@ def name_paths(schema: pa.Schema) -> list[str]:
 
 def _leaves(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
     return [
-        (f"{f.name}.list.element", f.type.value_type)
-        if pa.types.is_list(f.type)
-        else (f.name, f.type)
+        (f"{f.name}{_ELEMENT}", f.type.value_type) if pa.types.is_list(f.type) else (f.name, f.type)
         for f in schema
     ]
 
@@ -190,19 +195,19 @@ def intensity_scale(preprocessing: Mapping[str, object]) -> str:
 
 
 def common_lsh(kinds: Mapping[str, LshKind]) -> LshKind:
-    """The one type of the inputs' lsh columns, by input name.
+    """The one type of the inputs' lsh columns, by input.
 
     Raises:
         InputUnusable: some are numbers and some are strings.
     """
-    found = sorted(set(kinds.values()))
-    if len(found) > 1:
-        listing = ", ".join(f"{name}: {kind}" for name, kind in sorted(kinds.items()))
+    by_kind = {kind: name for name, kind in kinds.items()}
+    if len(by_kind) > 1:
         raise InputUnusable(
-            f"The inputs' lsh columns are of different types ({listing}).",
-            hint="Build them into separate datasets, or convert one of them.",
+            f"dataset `lsh` holds whole numbers in {by_kind['int64']} and text in "
+            f"{by_kind['string']}: the two cannot share a column",
+            hint="Build them apart, into two datasets.",
         )
-    return found[0] if found else "int64"
+    return next(iter(by_kind), "int64")
 
 
 def _as_stored(

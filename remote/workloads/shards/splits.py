@@ -145,11 +145,16 @@ def key_words(key: SplitKey, columns: Mapping[str, Any], rows: int) -> tuple[Wor
     values = columns.get(COLUMNS[key])
     if values is None:
         return np.zeros(rows, np.uint64), np.zeros(rows, bool)
+    if isinstance(values, pa.Array) and pa.types.is_integer(values.type):
+        known = values.is_valid().to_numpy(zero_copy_only=False)
+        return _number_words(key, pc.fill_null(values, 0).to_numpy()), known
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
-        return _mixed(values.astype(np.int64).view(np.uint64) ^ np.uint64(_key(key))), np.ones(
-            rows, bool
-        )
+        return _number_words(key, values), np.ones(rows, bool)
     return _text_words(key, _text(values))
+
+
+def _number_words(key: SplitKey, values: npt.NDArray[Any]) -> Words:
+    return _mixed(values.astype(np.int64).view(np.uint64) ^ np.uint64(_key(key)))
 
 
 def _text(values: Any) -> pa.Array:

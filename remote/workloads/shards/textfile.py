@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from remote.errors import InputUnusable
+from remote.workloads.shards.source import WHOLE_HINT
 from remote.workloads.shards.storage import Shrunk, Unreadable
 
 BLOCK_BYTES = 8 << 20
+# What some programs begin a UTF-8 text with.
+BOM = b"\xef\xbb\xbf"
 # Names a file and its content, so that what was found in it is found once a process.
 Identity = tuple[str, int, int, int]
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what keeps the file as a whole from being read into one error.
+
+    Raises:
+        InputUnusable: names the file.
+    """
+    try:
+        yield
+    except (Unreadable, OSError) as error:
+        raise InputUnusable(f"{path} cannot be read: {error}", hint=WHOLE_HINT) from error
 
 
 class TextFile:

@@ -19,6 +19,7 @@ from remote.workloads.shards.tasks import executor
 from remote.workloads.shards.validation.agreement import disagreements
 from remote.workloads.shards.validation.problems import Problem, Problems
 from remote.workloads.shards.validation.records import Records, manifest_name, read_records
+from remote.workloads.shards.validation.scores import Told, read_scores
 from remote.workloads.shards.validation.shard import Checker
 
 
@@ -79,7 +80,12 @@ def validate(
     if records.dataset is None:
         return Findings(full, 0, 0, problems.listed(), problems.count)
     problems.add(disagreements(records))
-    _shards(records, full, workers or cores(), problems, watch)
+    told, found = read_scores(root, records.dataset)
+    problems.add(found)
+    before = problems.count
+    _shards(records, told, full, workers or cores(), problems, watch)
+    if full and told is not None and problems.count == before:  # else some were not looked at
+        problems.add(told.unmet())
     problems.add(_unlisted(root, {shard.file for shard in records.shards}))
     return Findings(
         full,
@@ -92,7 +98,12 @@ def validate(
 
 
 def _shards(
-    records: Records, full: bool, workers: int, problems: Problems, watch: Watch | None
+    records: Records,
+    told: Told | None,
+    full: bool,
+    workers: int,
+    problems: Problems,
+    watch: Watch | None,
 ) -> None:
     """Check the shards, and tell how far it is."""
     assert records.dataset is not None
@@ -106,7 +117,7 @@ def _shards(
             watch(Looked(done, total, begun, problems.count))
 
     with executor(workers) as pool:
-        check = Checker(records.dataset, full, pool, workers + 1, passed)
+        check = Checker(records.dataset, full, pool, workers + 1, passed, told)
         for shard in records.shards:
             begun += 1
             problems.add(check(shard))

@@ -18,7 +18,7 @@ from remote.workloads.shards.cli.chosen import Chosen
 from remote.workloads.shards.meter import Progress
 from remote.workloads.shards.obsolete import INSTEAD
 from remote.workloads.shards.settings import read_settings
-from tests.integration.shards.test_inputs import msms
+from tests.integration.shards.commands import msms
 from tests.unit.shards.making import make_input
 
 pytestmark = pytest.mark.integration

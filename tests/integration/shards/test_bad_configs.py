@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from remote.workloads.shards.settings import BuildSettings
-from tests.integration.shards.test_inputs import SMALL, msms
+from tests.integration.shards.commands import SMALL, msms
 from tests.unit.shards.making import make_input
 
 pytestmark = pytest.mark.integration

@@ -13,7 +13,7 @@ import pytest
 
 from remote.workloads.shards.__main__ import msms as commands
 from tests.integration.shards.bad_options import AROUND, BUILD, HARMLESS, TABLE, Bad
-from tests.integration.shards.test_inputs import SMALL, msms
+from tests.integration.shards.commands import SMALL, msms
 from tests.unit.shards.making import make_input
 
 pytestmark = pytest.mark.integration

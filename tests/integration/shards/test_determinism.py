@@ -34,21 +34,21 @@ def run(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_config_is_proved_and_nothing_is_left(tmp_path: Path) -> None:
-    make_input(tmp_path / "a.hdf5", 40_000, chunk_rows=7_000)
+    make_input(tmp_path / "a.hdf5", 16_000, chunk_rows=3_000)
     (tmp_path / "c.yaml").write_text(
         f"canonical_hdf5: [{tmp_path / 'a.hdf5'}]\npreprocessing: {{min_peaks: 3}}\n"
     )
     command = [*MSMS, "test-determinism", "--config", tmp_path / "c.yaml"]
-    done = run(tmp_path / "t", *command, "--max-spectra", 32_000, "--json")
+    done = run(tmp_path / "t", *command, "--max-spectra", 12_000, "--json")
     assert done.returncode == 0, done.stderr
     verdict = json.loads(done.stdout)
     assert verdict["same"]
-    assert verdict["rows"] == 32_000
+    assert verdict["rows"] == 12_000
     assert verdict["shards"] > 1
     assert len({tried["dataset_hash"] for tried in verdict["tried"]}) == 1
     tried = {tried["way"] for tried in verdict["tried"]}
     assert {"1 worker", "2 processes", "Dask, processes", "killed, then resumed"} <= tried
-    assert "rows after the first 32,000 of 40,000" in verdict["not_tried"][0]
+    assert "rows after the first 12,000 of 16,000" in verdict["not_tried"][0]
     assert list((tmp_path / "t").iterdir()) == []
 
 

@@ -7,33 +7,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from remote.workloads.shards import BuildSettings, Preprocessing, build_shards
-from remote.workloads.shards.__main__ import main
+from remote.workloads.shards import read_shards
 from remote.workloads.shards.opening import open_inputs
 from remote.workloads.shards.settings import InputRules
-from tests.integration.test_build_shards import without_mode
+from tests.integration.shards.commands import SMALL, manifest, msms
+from tests.integration.shards.mixture import peaks_of
 from tests.unit.shards.raws import spectra, write_input
-from tests.unit.shards.texts import HEAD, Peaks, Spectrum, entry, mgf, mzml, older, param
+from tests.unit.shards.texts import Peaks, Spectrum, entry, mgf, mzml, older, param
 
 pytestmark = pytest.mark.integration
 
-SMALL = ("--min-memory-gb", "0.1", "--min-disk-gb", "0.1", "--num-workers", "1")
 PROFILE = param("MS:1000128", "profile spectrum")
-
-
-def msms(*arguments: object, code: int = 0) -> None:
-    """Run the command line in this process; it must end with `code`."""
-    try:
-        main([str(word) for word in arguments])
-        found: object = 0
-    except SystemExit as ended:
-        found = ended.code
-    assert found == code
 
 
 def built(root: Path, *inputs: Path, more: Sequence[object] = ()) -> list[dict[str, Any]]:
@@ -41,17 +30,6 @@ def built(root: Path, *inputs: Path, more: Sequence[object] = ()) -> list[dict[s
     msms("build-shards", "--output-root", root, *SMALL, *more, "--input", *inputs)
     paths = sorted(root.glob("train/*.parquet"))
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
-
-
-def manifest(root: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((root / "dataset_manifest.json").read_text())
-    return found
-
-
-def peaks_of(seed: int, count: int) -> Peaks:
-    random = np.random.default_rng(seed)
-    mz = np.sort(random.uniform(50, 900, count))
-    return list(zip(mz.tolist(), random.uniform(1, 1e5, count).tolist(), strict=True))
 
 
 def gems(path: Path, rows: Sequence[Peaks], **columns: Any) -> Path:
@@ -95,58 +73,6 @@ def test_the_same_spectra_give_the_same_rows_whatever_they_lie_in(tmp_path: Path
     assert found["mgf"] == found["mzml"] == found["older"] == found["gems"]
     reports = [json.loads((tmp_path / kind / "quality_report.json").read_text()) for kind in files]
     assert all("saturated" in json.dumps(report) for report in reports)
-
-
-@pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """One input of each kind; of the MGF file more than a row group, with a few wide spectra."""
-    folder = tmp_path_factory.mktemp("mixed")
-    levels = [1 + row % 3 for row in range(60)]
-    entries = [
-        entry(peaks_of(row, 3_000 if row % 2_000 == 7 else row % 9), CHARGE=f"{row % 3}+")
-        for row in range(6_000)
-    ]
-    return [
-        mgf(folder / "a.mgf", *entries),
-        mzml(
-            folder / "b.mzML",
-            *(Spectrum(peaks_of(row, 5), level=level) for row, level in enumerate(levels)),
-        ),
-        gems(folder / "c.hdf5", [peaks_of(row, 9) for row in range(50)], RT=np.arange(50.0)),
-        older(
-            folder / "d.hdf5",
-            {"s": {"mzs": [1.5], "intensities": [2.0], "precursor_mz": 9.0, "smiles": "C"}},
-        ),
-    ]
-
-
-def test_bytes_do_not_depend_on_how_a_mix_is_built(mixed: list[Path], tmp_path: Path) -> None:
-    settings = BuildSettings(
-        max_shard_size_bytes=200_000, preprocessing=Preprocessing(max_peaks=2_000)
-    )
-    options: Any
-    ways: list[dict[str, Any]] = [
-        {"num_workers": 1},
-        {"num_workers": 3, "batch_size": 701},
-        {"num_workers": 2, "batch_size": 999, "mode": "production"},
-    ]
-    found = []
-    for number, way in enumerate(ways):
-        root = tmp_path / str(number)
-        options = {"run_id": "r", "min_memory_gb": 0.1, "min_disk_gb": 0.1, **way}
-        build_shards(settings, input_hdf5=mixed, output_root=root, **options)
-        found.append(without_mode(root))
-    assert found[1] == found[0]
-    assert found[2] == found[0]
-    record = manifest(tmp_path / "0")
-    counts = record["counts"]
-    assert counts["dropped"]["other_ms_level"] == 40
-    parts = ("written", "attrition", "integrity", "damaged")
-    assert counts["read"] == sum(counts[part] for part in parts) == 6_111
-    assert [x["kind"] for x in record["inputs"]][:3] == ["mgf", "mzml", "hdf5"]
-    assert set(record["hdf5_hashes"]) == {path.name for path in mixed}
-    report = json.loads((tmp_path / "0/quality_report.json").read_text())
-    assert '"beyond_max_peaks": 3000' in json.dumps(report)
 
 
 def test_a_cap_keeps_the_most_intense_peaks(tmp_path: Path) -> None:
@@ -198,18 +124,24 @@ def test_file_name_stands_for_name(tmp_path: Path) -> None:
 def test_further_columns_are_carried(tmp_path: Path) -> None:
     stored: dict[str, Any] = {"a.b": np.array([1, 2], ">i2"), "f": np.ones(2)}
     stored["note"] = np.array([b"\xe9", b"z"])
+    stored["half"] = np.array([0.5, np.nan], np.float16)
     h5 = write_input(tmp_path / "x.hdf5", spectra(2), **stored)
     text = mgf(tmp_path / "y.mgf", entry(NOTE="hello"), entry())
-    more = ["--carry", "a.b", "note", "--carry", "f"]
+    more = ["--carry", "a.b", "note", "half", "--carry", "f"]
     rows = built(tmp_path / "out", h5, text, more=more)
     assert [row["a.b"] for row in rows] == [1, 2, None, None]
     assert [row["note"] for row in rows] == ["é", "z", "hello", None]
     assert [row["f"] for row in rows] == [1.0, 1.0, None, None]
     columns = {x["name"]: x for x in manifest(tmp_path / "out")["schema"]["columns"]}
-    assert columns["a.b"]["type"] == "int16"
+    assert [row["half"] for row in rows] == [0.5, None, None, None]
+    assert (columns["a.b"]["type"], columns["half"]["type"]) == ("int16", "float")
     assert all(columns[name]["nullable"] for name in ("a.b", "note", "f"))
     assert all(columns[x]["meaning"] == "carried from the input" for x in ("a.b", "note", "f"))
-    msms("validate-shards", tmp_path / "out")
+    msms("validate-shards", "--full", tmp_path / "out")
+    msms("ready", tmp_path / "out")
+    view = read_shards(tmp_path / "out", columns=["a.b", "f"], filters=[("a.b", ">", 1)])
+    assert view.table().to_pylist() == [{"a.b": 2, "f": 1.0}]
+    assert pl.DataFrame(view)["a.b"].to_list() == [2]
 
 
 def test_a_config_says_all_of_it(tmp_path: Path) -> None:
@@ -267,102 +199,6 @@ def test_what_cannot_be_read_is_named_or_counted(
     assert record["counts"]["damaged"] == 1
     assert "left out 1 spectra in 1 damaged range\n  x.m" in capsys.readouterr().err
     msms("validate-shards", tmp_path / "out")
-
-
-def two(tmp_path: Path, *names: str) -> list[Path]:
-    makers: dict[str, Callable[[Path], Path]] = {
-        ".mgf": lambda path: mgf(path, entry()),
-        ".mzML": lambda path: mzml(path, Spectrum()),
-        ".hdf5": lambda path: write_input(path, spectra(2), lsh=np.arange(2), extra=np.arange(2)),
-        ".h5": lambda path: write_input(
-            path, spectra(2), lsh=np.array([b"a", b"b"]), extra=np.array([b"a", b"b"])
-        ),
-    }
-    return [makers[Path(name).suffix](tmp_path / name) for name in names]
-
-
-def bruker(tmp_path: Path) -> list[Path]:
-    (tmp_path / "run.d").mkdir()
-    return [tmp_path / "run.d"]
-
-
-def latin(tmp_path: Path) -> list[Path]:
-    path = tmp_path / "x.mgf"
-    path.write_bytes(entry(TITLE="Käse").encode("latin-1"))
-    return [path]
-
-
-def ragged_extra(tmp_path: Path) -> list[Path]:
-    path = write_input(tmp_path / "x.hdf5", spectra(2))
-    with h5py.File(path, "r+") as file:
-        file["extra"] = np.zeros((2, 3))
-    return [path]
-
-
-Make = Callable[[Path], list[Path]]
-REFUSED: dict[str, tuple[Make, str, list[object], int]] = {
-    "equal stems": (lambda p: two(p, "a.mgf", "a.hdf5"), "Two inputs have the name a", [], 9),
-    "a mix of lsh": (lambda p: two(p, "a.hdf5", "b.h5"), "`lsh` holds whole numbers", [], 9),
-    "an empty MGF": (lambda p: [mgf(p / "x.mgf", "")], "x.mgf is empty", [], 9),
-    "an MGF without entries": (lambda p: [mgf(p / "x.mgf", "COM=x\n")], "has no entry", [], 9),
-    "an MGF without peaks": (lambda p: [mgf(p / "x.mgf", entry([]))], "has a peak", [], 9),
-    "an mzML without spectra": (lambda p: [mzml(p / "x.mzML")], "has no spectra", [], 9),
-    "not UTF-8": (latin, "line 3: this is not UTF-8 text", [], 9),
-    "a document type": (
-        lambda p: [mzml(p / "x.mzML", Spectrum(), head=HEAD.replace("?>", "?><!DOCTYPE a>"))],
-        "declares a document type",
-        [],
-        9,
-    ),
-    "profiles": (lambda p: [mzml(p / "x.mzML", Spectrum(more=PROFILE))], "peakPicking", [], 9),
-    "Bruker": (bruker, "tdf2mzml", [], 9),
-    "no MS2": (lambda p: [mgf(p / "x.mgf", entry(MSLEVEL=1))], "other_ms_level: 1", [], 9),
-    "carried nowhere": (
-        lambda p: two(p, "a.mgf", "b.hdf5"),
-        "'nothing', which is to be carried. There are: 'PEPMASS', 'extra', 'lsh', 'precursor_mz'",
-        ["--carry", "nothing"],
-        9,
-    ),
-    "carried as two types": (
-        lambda p: [*two(p, "a.hdf5"), mgf(p / "c.mgf", entry(EXTRA=1))],
-        "`extra` holds int64",
-        ["--carry", "extra"],
-        9,
-    ),
-    "carried twice": (
-        lambda p: two(p, "a.hdf5"),
-        "'Charge' cannot be carried",
-        ["--carry", "Charge"],
-        2,
-    ),
-    "carried, of another shape": (
-        ragged_extra,
-        "`extra` has shape (2, 3)",
-        ["--carry", "extra"],
-        9,
-    ),
-    "a cap below the least": (
-        lambda p: two(p, "a.mgf"),
-        "max_peaks is 2 and min_peaks 3",
-        ["--max-peaks", 2, "--min-peaks", 3],
-        2,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_refusals_are_one_clear_error(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make, says, more, code = REFUSED[name]
-    inputs = make(tmp_path)
-    root = tmp_path / "out"
-    msms("build-shards", "--output-root", root, *SMALL, *more, "--input", *inputs, code=code)
-    said = capsys.readouterr().err
-    assert says in said
-    assert said.count("error: ") == 1
-    assert "Traceback" not in said
-    assert not list(root.glob("**/*.parquet"))
 
 
 def test_real_files_of_all_kinds_make_one_dataset(shared_data: Path, tmp_path: Path) -> None:

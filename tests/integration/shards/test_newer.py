@@ -16,7 +16,7 @@ from remote.workloads.shards import read_shards
 from remote.workloads.shards.lines import believed, framed
 from remote.workloads.shards.meter import Progress
 from tests.faults.small_builds import build_small
-from tests.integration.shards.test_inputs import SMALL, msms
+from tests.integration.shards.commands import SMALL, msms
 from tests.unit.shards.making import make_input
 
 pytestmark = pytest.mark.integration

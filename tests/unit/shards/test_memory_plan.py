@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from remote.errors import MemoryTooSmall
 from remote.workloads.shards.memory_plan import (
-    GIB,
     MB,
     Blocks,
     default_limit,
@@ -20,7 +19,7 @@ from remote.workloads.shards.memory_plan import (
     within,
 )
 from remote.workloads.shards.plan import Task
-from remote.workloads.shards.settings import DaskOptions, Execution
+from remote.workloads.shards.settings import GIB, DaskOptions, Execution
 
 BLOCKS = Blocks(raw=80 * MB, group=8 * MB, result=14 * MB)
 THREADS = Execution(workers=4, batch_size=20_000, checkpoint_interval=5_000)
@@ -65,6 +64,17 @@ def test_one_worker_that_is_too_much_is_refused() -> None:
     with pytest.raises(MemoryTooSmall, match=r"with one worker takes about 0\.2") as caught:
         within(THREADS, BLOCKS, 100 * MB)
     assert "--max-memory-gb" in caught.value.hint
+
+
+def test_answers_of_a_ranker_count_in_the_parent_and_scores_in_each_process() -> None:
+    ranked = replace(BLOCKS, ranked=1_000_000)
+    assert peak_bytes(THREADS, ranked) == peak_bytes(THREADS, BLOCKS) + 402 * MB
+    processes = replace(THREADS, processes=True)
+    more = peak_bytes(processes, ranked) - peak_bytes(processes, BLOCKS)
+    assert more == 402 * MB + 4 * 12 * MB
+    with pytest.raises(MemoryTooSmall) as caught:
+        within(THREADS, ranked, 500 * MB)
+    assert "quality/ranker/max_spectra" in caught.value.hint
 
 
 @given(

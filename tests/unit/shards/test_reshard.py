@@ -128,7 +128,7 @@ def test_it_is_what_a_build_of_that_size_is(inputs: list[Path], tmp_path: Path) 
             assert found == expected
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(65_536, 2_000_000), min_size=1, max_size=3))
 def test_sizes_in_between_leave_no_trace(
     dataset: Path, tmp_path_factory: pytest.TempPathFactory, sizes: list[int]
@@ -224,21 +224,32 @@ def test_shards_of_other_columns_are_not_mixed(whole: Path, tmp_path: Path) -> N
     assert one.exists()
 
 
-def test_killed_at_each_call(whole: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three small row groups in two shards."""
+    folder = tmp_path_factory.mktemp("few")
+    inputs = [make_input(folder / f"{name}.hdf5", 700, seed) for seed, name in enumerate("abc")]
+    root = build(folder / "out", inputs, 150_000)
+    assert [groups(path) for path in shards(root)] == [2, 1]
+    return root
+
+
+def test_killed_at_each_call(few: Path, tmp_path: Path) -> None:
     """At each write, fsync, rename, mkdir, open, truncate and unlink; then gone on with."""
-    reshard(whole, tmp_path / "whole", shard_size=600_000, run_id="r")
+    reshard(few, tmp_path / "whole", shard_size=65_536, run_id="r")
     expected = plain(tmp_path / "whole")
+    assert len(shards(tmp_path / "whole")) == 3
     with failing(tmp_path / "counted") as disk:
-        reshard(whole, tmp_path / "counted", shard_size=600_000, run_id="r")
+        reshard(few, tmp_path / "counted", shard_size=65_536, run_id="r")
     steps = disk.calls.total()
     assert steps > 40
     for step in range(steps):
         root = tmp_path / f"killed{step}"
         with failing(root, Fault("kill", step)) as disk, suppress(Killed):
-            reshard(whole, root, shard_size=600_000, run_id="r")
+            reshard(few, root, shard_size=65_536, run_id="r")
             assert not disk.failed
         kept = dict(complete(root))
-        reshard(whole, root, shard_size=600_000, run_id="r", resume=True)
+        reshard(few, root, shard_size=65_536, run_id="r", resume=True)
         assert plain(root) == expected, f"killed at call {step} of {steps}"
         assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
         shutil.rmtree(root)

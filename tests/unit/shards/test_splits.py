@@ -111,6 +111,14 @@ def test_names_are_equal_however_they_are_stored() -> None:
     )
 
 
+def test_numbers_are_equal_however_they_are_stored() -> None:
+    """As arrays of one kind of input, and as columns of another one, or of shards, with nulls."""
+    plain, _ = key_words("lsh", {"lsh": np.array([7, -1, 2**62])}, 3)
+    words, known = key_words("lsh", {"lsh": pa.array([7, None, -1, 2**62])}, 4)
+    assert known.tolist() == [True, False, True, True]
+    assert np.array_equal(words[known], plain)
+
+
 def test_spectra_without_a_group_are_in_the_first_split() -> None:
     names = pa.array([None] * 1_000, pa.string())
     places = dealer("inchikey14", fractions=(0.1, 0.1, 0.8)).places({"inchikey": names}, 1_000)

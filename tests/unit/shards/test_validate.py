@@ -20,7 +20,11 @@ from remote.workloads.shards.validate import validate
 from remote.workloads.shards.validation.problems import SHOWN, Problem
 from remote.workloads.shards.validation.stored import Stored
 from tests.unit.shards.harmed_dataset import edit, flip, put, rewrite, shards
-from tests.unit.shards.harms import CASES, LONG, Case, first, metadata, turned
+from tests.unit.shards.harms.case import LONG, Case, first
+from tests.unit.shards.harms.columns import COLUMNS, metadata
+from tests.unit.shards.harms.files import FILES
+from tests.unit.shards.harms.manifests import MANIFESTS
+from tests.unit.shards.harms.values import VALUES, turned
 from tests.unit.shards.making import RUN_ID, make_input
 
 SPLITS = Splits(by=("source_file",), fractions=(0.5, 0.25, 0.25))
@@ -70,7 +74,9 @@ def places(root: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [*FILES, *MANIFESTS, *COLUMNS, *VALUES], ids=lambda case: case.name
+)
 def test_each_harm_is_named(whole: Path, tmp_path: Path, case: Case) -> None:
     known = places(whole)
     root = Path(shutil.copytree(whole, tmp_path / "out"))

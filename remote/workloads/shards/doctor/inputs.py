@@ -26,7 +26,7 @@ def what_it_is(path: Path) -> Finding:
             "\n".join(
                 [
                     f"{path}: {source.kind}, {source.rows:,} spectra of about {peaks}{chunks}",
-                    f"holds {dtypes}",
+                    *([f"holds {dtypes}"] if dtypes else []),
                     f"fills {', '.join(sorted(source.columns))}",
                     f"leaves out {', '.join(absent) or 'none'}",
                     "what is stored first and last can be read",

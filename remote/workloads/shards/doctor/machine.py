@@ -18,9 +18,9 @@ from remote.workloads.shards.execution.numa import allowed, node_cpus, usable
 from remote.workloads.shards.preflight import (
     DEFAULT_MIN_DISK_GB,
     DEFAULT_MIN_MEMORY_GB,
-    GIB,
     free_disk,
 )
+from remote.workloads.shards.settings import GIB
 
 # A worker process has some pipes and files, each input is open twice in each of them.
 _FEW_FILES = 1_024

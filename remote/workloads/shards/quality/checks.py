@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from remote.workloads.shards.counts import ATTRITION, DAMAGED, INTEGRITY
 from remote.workloads.shards.settings import Limits
+from remote.workloads.shards.words import several
 
 Status = Literal["PASS", "WARN", "FAIL"]
 Unit = Literal["share", "ppm"]
@@ -111,7 +112,8 @@ def _construction(dataset: Mapping[str, Any], spectra: Mapping[str, Any]) -> lis
         _failing(
             "complete",
             held == spectra["written"],
-            f"{held:,} spectra in {_shards(dataset['num_shards'])}, {spectra['written']:,} kept",
+            f"{held:,} spectra in {several(dataset['num_shards'], 'shard')}, "
+            f"{spectra['written']:,} kept",
             "Report this as a defect: shards and counts differ.",
         ),
         Check(
@@ -241,7 +243,3 @@ def _named(spectra: Mapping[str, Any], reasons: Sequence[str]) -> str:
     dropped = spectra["dropped"]
     found = [f"{reason}: {dropped[reason]:,}" for reason in reasons if reason in dropped]
     return ", ".join(found) or "none"
-
-
-def _shards(number: int) -> str:
-    return f"{number:,} shard{'' if number == 1 else 's'}"

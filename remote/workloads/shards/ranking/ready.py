@@ -22,14 +22,23 @@ from remote.workloads.shards.settings import Quality
 _PORTS = {"http": 80, "https": 443}
 
 
-def check_settings(quality: Quality, environment: Mapping[str, str] = os.environ) -> None:
-    """Check all that can be checked without a connection.
+def check_settings(quality: Quality) -> None:
+    """Check all that can be checked without key and connection.
 
     Raises:
         ConfigInvalid: the settings name no service, or one that must not be used, or hold a key.
-        RankerUnusable: its key is not in the environment.
     """
     refuse_keys(quality.ranker, quality.ranker_model)
+    if quality.enable_ranking:
+        service_of(quality.ranker, quality.ranker_model)
+
+
+def check_key(quality: Quality, environment: Mapping[str, str] = os.environ) -> None:
+    """Make sure that there is a key, where ranking is on and wants one.
+
+    Raises:
+        RankerUnusable: it is not in the environment.
+    """
     if quality.enable_ranking:
         key_of(service_of(quality.ranker, quality.ranker_model), environment)
 

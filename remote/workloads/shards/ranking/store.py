@@ -28,6 +28,9 @@ from remote.workloads.shards.lines import believed, framed
 from remote.workloads.shards.ranking.ask import Asked
 from remote.workloads.shards.ranking.budget import Spent
 
+# The line that says that all are asked is shorter.
+_LAST_LINE_BYTES = 4_096
+
 
 @dataclass(slots=True)
 class Known:
@@ -123,6 +126,17 @@ class Store:
             if os.write(self._descriptor, line) != len(line):
                 raise OSError(28, "the line was cut short")
             os.fsync(self._descriptor)
+
+
+def is_done(path: Path) -> bool:
+    """Whether the last line of a store says that nothing more will be asked."""
+    if not path.exists():
+        return False
+    with reading_errors(path), path.open("rb") as source:
+        source.seek(max(0, path.stat().st_size - _LAST_LINE_BYTES))
+        lines = source.readlines()
+    record = believed(lines[-1]) if lines else None
+    return record is not None and record["kind"] == "done"
 
 
 def _read(path: Path) -> tuple[Mapping[str, Any] | None, Known, int]:

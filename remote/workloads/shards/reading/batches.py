@@ -20,13 +20,12 @@ import pyarrow.compute as pc
 
 from remote.errors import UsageError
 from remote.workloads.shards.reading.find import Source
-from remote.workloads.shards.reading.peaks import Peaks, peaks_of
+from remote.workloads.shards.reading.peaks import PEAKS, Peaks, peaks_of
 from remote.workloads.shards.reading.shards import RowGroup, Shards, shards_of
 
 Layout = Literal["padded", "ragged"]
 Batch: TypeAlias = dict[str, Any]
 
-PEAKS = ("mzs", "ints")
 USUAL = ("precursor_mz", "charge")
 UNIT = 8  # row groups
 
@@ -158,7 +157,7 @@ def numpy_batches(
 
     Raises:
         UsageError: an option makes no sense.
-        ResultsUnusable, InputUnusable, IntegrityFailure: see `read_shards`.
+        ResultsUnusable, IntegrityFailure: see `read_shards`.
     """
     if layout not in get_args(Layout):
         raise UsageError(f"There is no layout {layout!r}.", hint="It is padded or ragged.")
@@ -169,4 +168,10 @@ def numpy_batches(
     if min(seed, epoch) < 0:
         raise UsageError(f"seed is {seed} and epoch {epoch}.", hint="They have to be 0 or more.")
     shards = shards_of(source, PEAKS, USUAL)
+    for name in ("mask", "offsets"):
+        if name in map(shards.name, shards.columns):
+            raise UsageError(
+                f"{name} is a column of the shards, and of the batches as well.",
+                hint="Leave it out: name the others in `columns` of read_shards.",
+            )
     return Batches(shards, batch_size, layout, width, shuffle, seed, epoch, unit, drop_last)

@@ -20,14 +20,13 @@ from remote.errors import UsageError
 from remote.workloads.durable import make_directory, publish, writing_errors
 from remote.workloads.shards.datasets import OPTIONAL
 from remote.workloads.shards.reading.find import Source
-from remote.workloads.shards.reading.peaks import Peaks, peaks_of
+from remote.workloads.shards.reading.peaks import PEAKS, Peaks, peaks_of
 from remote.workloads.shards.reading.shards import Shards, read_shards, shards_of
 
 T = TypeVar("T")
 
 WIDTH = 128
 _CHUNK_ROWS = 512
-_PEAKS = ("mzs", "ints")
 _TEXT = h5py.string_dtype()
 
 # Columns by the name that a build looks for first.
@@ -86,13 +85,13 @@ def to_dreams(path_out: str | PathLike[str], source: Source | Shards) -> DreamsF
     Raises:
         UsageError: the file is there already, there are no rows, or a view lacks the peaks.
         DiskTooSmall, ResultsUnusable: it cannot be written.
-        ResultsUnusable, InputUnusable, IntegrityFailure: see `read_shards`.
+        ResultsUnusable, IntegrityFailure: see `read_shards`.
     """
     path = Path(path_out)
     if path.exists():
         raise UsageError(f"{path} exists already.", hint="Choose another name.")
     shards = source if isinstance(source, Shards) else read_shards(source)
-    shards = shards_of(shards, (*_PEAKS, "precursor_mz"), ())
+    shards = shards_of(shards, (*PEAKS, "precursor_mz"), ())
     if not len(shards):
         raise UsageError("There are no rows to write.", hint="Ask for a wider filter.")
     make_directory(path.parent)
@@ -127,7 +126,7 @@ def _fill(file: h5py.File, path: Path, shards: Shards) -> DreamsFile:
     start = cut = 0
     for batch in shards.batches():
         stop = start + batch.num_rows
-        peaks = peaks_of(batch, *map(shards.name, _PEAKS))
+        peaks = peaks_of(batch, *map(shards.name, PEAKS))
         cut += int(np.count_nonzero(peaks.lengths > WIDTH))
         datasets["spectrum"][start:stop] = _block(peaks)
         for name in columns:

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from remote.workloads.shards.reading.find import Source
-from remote.workloads.shards.reading.names import renamed_name
+from remote.workloads.shards.reading.names import refuse_twins, renamed_name
 from remote.workloads.shards.reading.packages import needed
-from remote.workloads.shards.reading.peaks import peaks_of
+from remote.workloads.shards.reading.peaks import PEAKS, peaks_of
 from remote.workloads.shards.reading.shards import Shards, read_shards, shards_of
 
-PEAKS = ("mzs", "ints")
 _MODES = {1: "positive", -1: "negative"}
 
 
@@ -30,11 +29,12 @@ def to_matchms(source: Source | Shards) -> Iterator[Any]:
 
     Raises:
         PackageMissing: matchms is not installed.
-        UsageError: a view lacks the peaks.
-        ResultsUnusable, InputUnusable, IntegrityFailure: see `read_shards`.
+        UsageError: a view lacks the peaks, or two columns would have one key.
+        ResultsUnusable, IntegrityFailure: see `read_shards`.
     """
     spectrum = needed("matchms", "matchms", "to_matchms").Spectrum
     shards = source if isinstance(source, Shards) else read_shards(source)
+    refuse_twins(shards.columns, _key)
     return _spectra(shards_of(shards, PEAKS, ()), spectrum)
 
 
@@ -67,9 +67,11 @@ def metadata(columns: Sequence[str], values: Sequence[Any]) -> Mapping[str, Any]
             continue
         if name == "polarity":
             if value in _MODES:
-                found["ionmode"] = _MODES[value]
-        elif name == "ms_level":
-            found[name] = str(value)
+                found[_key(name)] = _MODES[value]
         else:
-            found[renamed_name(name, "matchms")] = value
+            found[_key(name)] = str(value) if name == "ms_level" else value
     return found
+
+
+def _key(column: str) -> str:
+    return "ionmode" if column == "polarity" else renamed_name(column, "matchms")

@@ -7,7 +7,7 @@ matchms       its metadata keys as they are after harmonisation; peaks as `Spect
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal, TypeVar, get_args
 
@@ -59,6 +59,26 @@ def known_names(names: str | None) -> Names | None:
 def renamed_name(column: str, names: Names | None) -> str:
     """What a column of the shards is called."""
     return RENAMED[names].get(column, column) if names else column
+
+
+def refuse_twins(columns: Iterable[str], called: Callable[[str], str]) -> None:
+    """Refuse columns that would be called the same.
+
+    Args:
+        columns: names in the shards.
+        called: what each is called.
+
+    Raises:
+        UsageError: names the first two.
+    """
+    taken: dict[str, str] = {}
+    for column in columns:
+        other = taken.setdefault(called(column), column)
+        if other != column:
+            raise UsageError(
+                f"{other} and {column} would both be called {called(column)}.",
+                hint="Leave one of them out: name the others in `columns` of read_shards.",
+            )
 
 
 def renamed(columns: Columns, names: Names | None) -> Columns:

@@ -10,8 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from remote.errors import IntegrityFailure
+from remote.workloads.shards.blocks import Ragged
 
 Floats = npt.NDArray[np.floating]
+# The columns of the shards that hold them.
+PEAKS = ("mzs", "ints")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +99,19 @@ def peaks_of(rows: pa.Table | pa.RecordBatch, mz: str = "mzs", intensity: str = 
     Raises:
         IntegrityFailure: the two lists of a spectrum differ in length.
     """
-    mz_offsets, mz_values = _ragged(rows[mz])
-    offsets, values = _ragged(rows[intensity])
-    if not np.array_equal(mz_offsets, offsets):
+    one, other = _ragged(rows[mz]), _ragged(rows[intensity])
+    if not np.array_equal(one.offsets, other.offsets):
         raise IntegrityFailure(
             f"{mz} and {intensity} of a spectrum differ in length.",
             hint="`msms validate-shards` on the dataset names all that is damaged.",
         )
-    return Peaks(offsets, mz_values, values)
+    return Peaks(one.offsets, one.values, other.values)
 
 
-def _ragged(column: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], Floats]:
+def _ragged(column: pa.Array | pa.ChunkedArray) -> Ragged:
     lists: Any = column
     if isinstance(column, pa.ChunkedArray):
         lists = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if isinstance(lists, pa.ChunkedArray):  # of none, or of more than fits into one
         lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else lists.type.empty()
-    offsets = lists.offsets.to_numpy().astype(np.int64)
-    values = lists.flatten()
-    return offsets - offsets[0], values.to_numpy(zero_copy_only=values.null_count == 0)
+    return Ragged.of(lists)

@@ -21,11 +21,13 @@ from remote.workloads.shards.reading.find import Source, find_shards
 from remote.workloads.shards.reading.names import (
     Names,
     known_names,
+    refuse_twins,
     renamed,
     renamed_name,
     renamed_schema,
 )
 from remote.workloads.shards.reading.opening import damage_named, opened
+from remote.workloads.shards.words import several
 
 Filters: TypeAlias = Any  # pyarrow's: an expression, or tuples (column, operator, value)
 
@@ -129,7 +131,7 @@ class Shards:
     def __repr__(self) -> str:
         filtered = f", where {self.filter}" if self.filter is not None else ""
         listed = ", ".join(self.schema.names)
-        files = f"{len(self.files)} shard{'' if len(self.files) == 1 else 's'}"
+        files = several(len(self.files), "shard")
         return f"<{files} in {self.files[0].parent}: {listed}{filtered}>"
 
     def _scanned(self, path: Path, rows: int) -> Iterator[pa.RecordBatch]:
@@ -174,14 +176,16 @@ def read_shards(
         split: "train", "val" or "test"; None for all.
 
     Raises:
-        UsageError: unknown names, columns, filters or split.
+        UsageError: unknown names, columns, filters or split; two columns of one name.
         ResultsUnusable: there are no shards, or a newer version wrote them.
         IntegrityFailure: a shard is missing or damaged.
     """
     whose = known_names(names)
     files = find_shards(path, split)
     schema = opened(files[0]).physical_schema
-    return Shards(files, chosen_columns(columns, schema), whose, known_filter(filters, schema))
+    chosen = chosen_columns(columns, schema)
+    refuse_twins(chosen, lambda name: renamed_name(name, whose))
+    return Shards(files, chosen, whose, known_filter(filters, schema))
 
 
 def shards_of(source: Source | Shards, needed: Sequence[str], usual: Sequence[str]) -> Shards:

@@ -35,7 +35,7 @@ def to_torch(
 
     Raises:
         PackageMissing: torch is not installed.
-        UsageError, ResultsUnusable, InputUnusable, IntegrityFailure: see `numpy_batches`.
+        UsageError, ResultsUnusable, IntegrityFailure: see `numpy_batches`.
     """
     needed("torch", "torch", "to_torch")
     from remote.workloads.shards.reading.torch_dataset import ShardDataset

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from remote.workloads.shards.blocks import Ragged
 from remote.workloads.shards.reading.peaks import Peaks
 
 Rows = npt.NDArray[np.int64]
@@ -24,19 +25,20 @@ def bad_rows(
         normalized: whether every base peak has to be 1.
         ascending: whether m/z has to be non-decreasing.
     """
+    mzs, ints = Ragged(peaks.mz, peaks.offsets), Ragged(peaks.intensity, peaks.offsets)
     tests = {
         "a peak is NaN or infinite": _owners(
-            peaks, ~(np.isfinite(peaks.mz) & np.isfinite(peaks.intensity))
+            mzs, ~(np.isfinite(peaks.mz) & np.isfinite(peaks.intensity))
         ),
-        "m/z is not above 0": _owners(peaks, peaks.mz <= 0),
-        "an intensity is not above 0": _owners(peaks, peaks.intensity <= 0),
+        "m/z is not above 0": _owners(mzs, peaks.mz <= 0),
+        "an intensity is not above 0": _owners(ints, peaks.intensity <= 0),
         "there are no peaks": np.flatnonzero(peaks.lengths == 0),
         "num_peaks is not the number of peaks": np.flatnonzero(
             peaks.lengths != table["num_peaks"].to_numpy()
         ),
         "precursor_mz is not a number above 0": _bad_precursors(table),
-        "the base peak is not 1": _unscaled(peaks) if normalized else _NONE,
-        "m/z is not in order": _owners(peaks, _descents(peaks)) if ascending else _NONE,
+        "the base peak is not 1": _unscaled(ints) if normalized else _NONE,
+        "m/z is not in order": _owners(mzs, mzs.falls()) if ascending else _NONE,
     }
     yield from ((kind, rows) for kind, rows in tests.items() if len(rows))
 
@@ -44,29 +46,14 @@ def bad_rows(
 _NONE: Rows = np.zeros(0, np.int64)
 
 
-def _owners(peaks: Peaks, wrong: npt.NDArray[np.bool_]) -> Rows:
+def _owners(lists: Ragged, wrong: npt.NDArray[np.bool_]) -> Rows:
     """The spectra that have one of these peaks."""
-    places = np.flatnonzero(wrong)
-    found: Rows = np.unique(np.searchsorted(peaks.offsets, places, "right") - 1)
+    found: Rows = lists.rows_of(np.flatnonzero(wrong))[0]
     return found
 
 
-def _descents(peaks: Peaks) -> npt.NDArray[np.bool_]:
-    """(m,) true where a peak's m/z is below that of the peak before it, in one spectrum."""
-    wrong = np.zeros(len(peaks.mz), bool)
-    wrong[1:] = peaks.mz[1:] < peaks.mz[:-1]
-    starts = peaks.offsets[:-1]
-    wrong[starts[starts < len(wrong)]] = False
-    return wrong
-
-
-def _unscaled(peaks: Peaks) -> Rows:
-    filled = np.flatnonzero(peaks.lengths)
-    if not len(filled):
-        return _NONE
-    highest = np.maximum.reduceat(peaks.intensity, peaks.offsets[:-1][filled])
-    found: Rows = filled[highest != 1]
-    return found
+def _unscaled(ints: Ragged) -> Rows:
+    return np.flatnonzero((ints.lengths > 0) & (ints.greatest() != 1))
 
 
 def _bad_precursors(table: pa.Table) -> Rows:

@@ -93,7 +93,7 @@ class SplitCopy:
             IntegrityFailure: something that is read is not what was recorded of it.
             DiskTooSmall, ResultsUnusable: see `writing_errors`.
         """
-        make_directory(self._names.root / self._names.split)
+        make_directory(self._names.folder)
         self._passed(sum(x["num_samples"] for x in self.manifests), len(self.manifests))
         try:
             self._copy()

@@ -11,6 +11,7 @@ from typing import Any
 from remote.errors import IntegrityFailure
 from remote.workloads.durable import Digest
 from remote.workloads.shards.footer import Footer, footer_of
+from remote.workloads.shards.schema import column_at
 from remote.workloads.shards.thrift import Struct
 from remote.workloads.shards.validation.pages import flaws
 from remote.workloads.shards.validation.records import Record, ShardRecord
@@ -22,7 +23,7 @@ from remote.workloads.shards.validation.stored import (
 )
 
 Range = Mapping[str, Any]
-_HINT = "`msms validate-shards` names all that is wrong; build it again, or fetch it again."
+HINT = "`msms validate-shards` names all that is wrong; build it again, or fetch it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,9 @@ class Origin:
             wrong = [*against_manifest(stored, shard.manifest)]
             wrong += [text] if (text := layout(stored)) else []
         except UNREADABLE as error:
-            raise IntegrityFailure(f"{shard.path}: {error}", hint=_HINT) from error
+            raise IntegrityFailure(f"{shard.path}: {error}", hint=HINT) from error
         if wrong:
-            raise IntegrityFailure(f"{shard.path}: {wrong[0]}.", hint=_HINT)
+            raise IntegrityFailure(f"{shard.path}: {wrong[0]}.", hint=HINT)
         tail = footer_of(stored.read(stored.spans[-1][0], stored.size))
         footer, groups = Footer.taken_apart(tail)
         parts = tuple(
@@ -107,8 +108,8 @@ class Origin:
             self._digest.update(self.stored.read(0, part.offset))
         data = self.stored.read(part.offset, part.offset + part.size)
         for flaw in flaws(data, part.offset, self.stored.chunks[part.place]):
-            where = f"row group {part.place}, column {flaw.column.split('.')[0]}"
-            raise IntegrityFailure(f"{self.shard.path}, {where}: {flaw.text}.", hint=_HINT)
+            where = f"row group {part.place}, column {column_at(flaw.column)}"
+            raise IntegrityFailure(f"{self.shard.path}, {where}: {flaw.text}.", hint=HINT)
         self._digest.update(data)
         return data
 
@@ -121,7 +122,7 @@ class Origin:
         self._digest.update(self.stored.read(self.stored.spans[-1][1], self.stored.size))
         if f"sha256:{self._digest.hexdigest()}" != self.shard.entry["checksum"]:
             raise IntegrityFailure(
-                f"{self.shard.path}: its SHA-256 is not the recorded one.", hint=_HINT
+                f"{self.shard.path}: its SHA-256 is not the recorded one.", hint=HINT
             )
 
 
@@ -144,7 +145,7 @@ def shares(manifest: Record) -> list[list[Range]]:
         at += sum(_inside(one, start) for start in starts[at + 1 :])
     if at != len(starts) - 1:
         raise IntegrityFailure(
-            f"{manifest['file']}: source_ranges lacks rows of row group {at + 1}.", hint=_HINT
+            f"{manifest['file']}: source_ranges lacks rows of row group {at + 1}.", hint=HINT
         )
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,16 +11,21 @@ from typing import Any
 import pyarrow.parquet as pq
 
 import remote
-from remote.workloads.durable import sha256_file
+from remote.errors import IntegrityFailure
+from remote.workloads.durable import sha256_file, write_atomic
 from remote.workloads.shards.context import RunContext, hardware
+from remote.workloads.shards.counts import added
 from remote.workloads.shards.dataset import dataset_hash, shard_entry, splits_record
 from remote.workloads.shards.manifest import (
     DATASET_MANIFEST,
     sample_ids_sha256,
+    source_ranges,
     timestamp,
 )
 from remote.workloads.shards.quality.files import read_report, write_report
+from remote.workloads.shards.ranking.scores import SCORES_FILE
 from remote.workloads.shards.report import resharded
+from remote.workloads.shards.resharding.origin import HINT
 from remote.workloads.shards.resharding.packing import Packed
 from remote.workloads.shards.validation.records import Record
 from remote.workloads.shards.validation.stored import Stored, precursors
@@ -47,8 +53,10 @@ def shard_record(
         "file_size_bytes": path.stat().st_size,
         "first_sample_id": first,
         "last_sample_id": last,
-        "source_ranges": _ranges(held),
-        "dropped": _dropped(held),
+        "source_ranges": source_ranges(
+            (x["input"], x["row_start"], x["row_stop"]) for one in held for x in one.part.ranges
+        ),
+        "dropped": dict(sorted(added(one.part.record["dropped"] for one in held).items())),
         "row_groups": [{**one.part.record, "offset": one.offset} for one in held],
         "min_precursor_mz": least,
         "max_precursor_mz": greatest,
@@ -65,25 +73,6 @@ def _ends(path: Path) -> tuple[str, str]:
             for group in (0, file.num_row_groups - 1)
         )
     return str(first[0]), str(last[-1])
-
-
-def _ranges(held: Sequence[Packed]) -> list[dict[str, Any]]:
-    ranges: list[dict[str, Any]] = []
-    for one in (one for group in held for one in group.part.ranges):
-        last = ranges[-1] if ranges else None
-        if last and (last["input"], last["row_stop"]) == (one["input"], one["row_start"]):
-            last["row_stop"] = one["row_stop"]
-        else:
-            ranges.append(dict(one))
-    return ranges
-
-
-def _dropped(held: Sequence[Packed]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for group in held:
-        for reason, count in group.part.record["dropped"].items():
-            total[reason] = total.get(reason, 0) + count
-    return dict(sorted(total.items()))
 
 
 def parent_record(root: Path, dataset: Record) -> dict[str, Any]:
@@ -131,6 +120,24 @@ def finished(run: Record, finished_at: datetime) -> dict[str, Any]:
         "workhorse": remote.__version__,
         "hardware": dict(hardware()),
     }
+
+
+def copy_scores(root: Path, output: Path, dataset: Record) -> None:
+    """The file of scores of a ranked dataset, as it is.
+
+    Raises:
+        IntegrityFailure: it is not what was recorded of it.
+    """
+    if "ranking" not in dataset:
+        return
+    path = root / SCORES_FILE
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise IntegrityFailure(f"{path} cannot be read: {error.strerror}.", hint=HINT) from error
+    if f"sha256:{hashlib.sha256(content).hexdigest()}" != dataset["ranking"]["scores_sha256"]:
+        raise IntegrityFailure(f"{path}: its SHA-256 is not the recorded one.", hint=HINT)
+    write_atomic(output / SCORES_FILE, content)
 
 
 def write_resharded_report(root: Path, output: Path, shards: Sequence[Record], limit: int) -> None:

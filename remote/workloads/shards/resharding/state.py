@@ -17,7 +17,13 @@ from remote.workloads.durable import (
     write_atomic,
     writing_errors,
 )
-from remote.workloads.shards.manifest import DATASET_MANIFEST, ShardNames, read_manifest, timestamp
+from remote.workloads.shards.manifest import (
+    DATASET_MANIFEST,
+    ShardNames,
+    manifest_path,
+    read_manifest,
+    timestamp,
+)
 from remote.workloads.shards.workspace import COMPLETE, RUNNING, refuse_occupied
 
 _ANEW = "Choose another output directory, or empty this one first."
@@ -105,11 +111,11 @@ def _check_same(wanted: State, known: Mapping[str, Any]) -> None:
 
 def sweep(names: ShardNames) -> None:
     """Remove what was not finished: temporary files, and shards without a manifest."""
-    folder = names.root / names.split
+    folder = names.folder
     if not folder.is_dir():
         return
     shards = folder.glob(f"shard_{names.run_id}_*.parquet")
-    unrecorded = [path for path in shards if not path.with_suffix(".manifest.json").exists()]
+    unrecorded = [path for path in shards if not manifest_path(path).exists()]
     with writing_errors(folder):
         for path in (*folder.glob(".*.partial"), *unrecorded):
             path.unlink()

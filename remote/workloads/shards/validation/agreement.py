@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from remote.workloads.shards.counts import added
 from remote.workloads.shards.damage import rows_in
 from remote.workloads.shards.dataset import dataset_hash, splits_record
 from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT
+from remote.workloads.shards.ranking.scores import COLUMN as SCORES
+from remote.workloads.shards.ranking.scores import SCORES_FILE
 from remote.workloads.shards.settings import SCHEMA_VERSION, SPLITS
 from remote.workloads.shards.validation.problems import Problem
 from remote.workloads.shards.validation.records import Record, Records, ShardRecord
@@ -19,14 +22,20 @@ def disagreements(records: Records) -> Iterator[Problem]:
     dataset = records.dataset
     assert dataset is not None
     manifests = [shard.manifest for shard in records.shards if shard.manifest is not None]
-    for text in (*_sums(dataset), *_counts(dataset), *_marked(dataset), *_inputs(dataset)):
+    for text in (
+        *_sums(dataset),
+        *_counts(dataset),
+        *_marked(dataset),
+        *_inputs(dataset),
+        *_ranked(dataset),
+    ):
         yield Problem(DATASET_MANIFEST, text)
     for shard in records.shards:
         if shard.manifest is not None:
             for text in _shard(dataset, shard, shard.manifest):
                 yield Problem(shard.manifest_file, text)
     if records.report is not None:
-        for text in _report(dataset, records.report["dataset"]):
+        for text in _report(dataset, records.report):
             yield Problem(QUALITY_REPORT, text)
     if len(manifests) == len(records.shards):  # else what is missing has been told
         if dataset["splits"] != splits_record(manifests):
@@ -83,10 +92,30 @@ def _inputs(dataset: Record) -> Iterator[str]:
         yield "hdf5_hashes and inputs do not agree"
 
 
-def _report(dataset: Record, told: Record) -> Iterator[str]:
+def _ranked(dataset: Record) -> Iterator[str]:
+    """A dataset has scores where it was ranked, and each spectrum was asked about or not."""
+    ranking = dataset.get("ranking")
+    held = any(column["name"] == SCORES for column in dataset["schema"]["columns"])
+    if held != (ranking is not None):
+        yield f"ranking is {'missing' if held else 'there'}, and {SCORES} is " + (
+            "a column" if held else "no column"
+        )
+    if ranking is None:
+        return
+    if ranking["scores_file"] != SCORES_FILE:
+        yield f"ranking.scores_file is {ranking['scores_file']}, not {SCORES_FILE}"
+    total = ranking["scored"] + ranking["not_asked"] + sum(ranking["unscored"].values())
+    if total != dataset["num_samples"]:
+        yield f"ranking is of {total} spectra, num_samples is {dataset['num_samples']}"
+
+
+def _report(dataset: Record, report: Record) -> Iterator[str]:
+    told = report["dataset"]
     for name in ("dataset_hash", "num_shards", "num_samples"):
         if told[name] != dataset[name]:
             yield f"dataset.{name} is {told[name]}, {DATASET_MANIFEST} has {dataset[name]}"
+    if report.get("ranking") != dataset.get("ranking"):
+        yield f"ranking is not what {DATASET_MANIFEST} has"
 
 
 def _shard(dataset: Record, shard: ShardRecord, manifest: Record) -> Iterator[str]:
@@ -105,26 +134,19 @@ def _shard(dataset: Record, shard: ShardRecord, manifest: Record) -> Iterator[st
     held = sum(group["rows"] for group in manifest["row_groups"])
     if held != manifest["num_samples"]:
         yield f"its row groups have {held} spectra together, num_samples is {shard.entry}"
-    dropped = _added(group["dropped"] for group in manifest["row_groups"])
+    dropped = added(group["dropped"] for group in manifest["row_groups"])
     if dropped != Counter(manifest["dropped"]):
         yield f"dropped is {manifest['dropped']}, its row groups have {dict(dropped)}"
 
 
 def _dropped(dataset: Record, manifests: Sequence[Record]) -> Iterator[Problem]:
-    dropped = _added(manifest["dropped"] for manifest in manifests)
+    dropped = added(manifest["dropped"] for manifest in manifests)
     # What was dropped is counted in the first split, of which there may be no shard.
     first = len(dataset["splits"]) < 2 or SPLITS[0] in dataset["splits"]
     if dropped != Counter(dataset["counts"]["dropped"]) and (dropped or first):
         counted = dataset["counts"]["dropped"]
         text = f"counts.dropped is {counted}, its shards have {dict(dropped)}"
         yield Problem(DATASET_MANIFEST, text)
-
-
-def _added(parts: Iterable[Mapping[str, int]]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for part in parts:
-        total.update(part)
-    return total
 
 
 def accounted(dataset: Record, shards: Sequence[ShardRecord]) -> Iterator[Problem]:

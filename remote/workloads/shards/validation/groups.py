@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS
 from remote.workloads.shards.encode import id_lines
+from remote.workloads.shards.schema import column_at
 from remote.workloads.shards.validation.columns import Fault, column_of
 from remote.workloads.shards.validation.pages import flaws
 from remote.workloads.shards.validation.problems import SHOWN, Problem
 from remote.workloads.shards.validation.rows import ids, statistics
+from remote.workloads.shards.validation.scores import Told
 from remote.workloads.shards.validation.seen import SourceRows
 from remote.workloads.shards.validation.stored import UNREADABLE, Stored
 from remote.workloads.shards.validation.values import Rules, faults
@@ -59,6 +61,7 @@ class Look:
         file: the shard, as problems name it.
         full: whether values are looked at.
         stems: by input name, what sample ids begin with.
+        scores: what the ranker is recorded to have said; None where it said nothing.
         first: the first row of each row group.
     """
 
@@ -67,6 +70,7 @@ class Look:
     full: bool
     rules: Rules
     stems: Mapping[str, str]
+    scores: Told | None
     first: tuple[int, ...]
 
     def __call__(self, place: int) -> Group:
@@ -74,7 +78,7 @@ class Look:
         start, stop = self.stored.spans[place]
         data = self.stored.read(start, stop)
         found = [
-            Problem(self.file, flaw.text, place, column=flaw.column.split(".")[0], kind=flaw.kind)
+            Problem(self.file, flaw.text, place, column=column_at(flaw.column), kind=flaw.kind)
             for flaw in flaws(data, start, self.stored.chunks[place])
         ]
         if found or not self.full:
@@ -103,6 +107,9 @@ class Look:
         of_rows = [*ids(table, self.stems)]
         every = [*faults(table, self.rules), *of_rows]
         every += statistics(table, self.stored.metadata.row_group(place))
+        rows = None if of_rows else _source_rows(table)
+        if rows is not None and self.scores is not None:
+            every += self.scores.faults(table, rows)
         names = column_of(table, "sample_id")
         first = self.first[place]
         found = [
@@ -110,7 +117,6 @@ class Look:
             for fault in every
             for problem in _problems(self.file, place, first, fault, names)
         ]
-        rows = None if of_rows else _source_rows(table)
         if rows is None and not of_rows:
             text = f"holds rows of more than one block of {ROW_GROUP_ROWS} source rows"
             found.append(Problem(self.file, text, place, column="source_row"))

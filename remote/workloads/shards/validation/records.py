@@ -9,7 +9,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from remote.errors import ResultsUnusable
-from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
+from remote.workloads.shards.manifest import (
+    DATASET_MANIFEST,
+    QUALITY_REPORT,
+    manifest_path,
+    read_manifest,
+)
 from remote.workloads.shards.quality.files import refuse_newer_report
 from remote.workloads.shards.validation.problems import Problem
 from remote.workloads.shards.versions import refuse_newer
@@ -94,7 +99,20 @@ _GROUP: Mapping[str, type] = {
     "row_start": int,
     "dropped": dict,
 }
+_RANKING: Mapping[str, type] = {
+    "scored": int,
+    "unscored": dict,
+    "not_asked": int,
+    "scores_file": str,
+    "scores_sha256": str,
+}
 _REPORTED: Mapping[str, type] = {"dataset_hash": str, "num_shards": int, "num_samples": int}
+_PARTS: Mapping[str, Mapping[str, type]] = {
+    "counts": _COUNTS,
+    "preprocessing": _RULES,
+    "schema": _SCHEMA,
+    "ranking": _RANKING,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +154,7 @@ class Records:
 
 def manifest_name(file: str) -> str:
     """The manifest of a shard, by the shard's file."""
-    return str(PurePosixPath(file).with_suffix(".manifest.json"))
+    return manifest_path(Path(file)).as_posix()
 
 
 def read_records(root: Path) -> Records:
@@ -192,7 +210,9 @@ def _dataset_misfits(record: Record) -> Iterator[str]:
     yield from _each(record, "shards", _ENTRY)
     yield from _each(record, "inputs", _INPUT)
     yield from _each(record, "damaged_ranges", _DAMAGED)
-    for name, wanted in (("counts", _COUNTS), ("preprocessing", _RULES), ("schema", _SCHEMA)):
+    if "ranking" in record:
+        yield from _misfits(record, {"ranking": dict})
+    for name, wanted in _PARTS.items():
         if isinstance(record.get(name), dict):
             yield from _misfits(record[name], wanted, f"{name}.")
             if name == "schema":
@@ -237,8 +257,8 @@ def _misfits(record: Record, wanted: Mapping[str, type], above: str = "") -> Ite
             yield f"{above}{name} is missing"
         elif not _is(record[name], kind):
             yield f"{above}{name} is {json.dumps(record[name])[:60]}, not {_WORDS[kind]}"
-        elif name == "dropped":
-            yield from _misfits(record[name], dict.fromkeys(record[name], int), f"{above}dropped.")
+        elif name in ("dropped", "unscored"):
+            yield from _misfits(record[name], dict.fromkeys(record[name], int), f"{above}{name}.")
 
 
 def _is(value: object, kind: type) -> bool:

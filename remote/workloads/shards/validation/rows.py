@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from remote.workloads.shards.schema import column_at
 from remote.workloads.shards.validation.columns import Fault, column_of, fault_of
 
 
@@ -62,7 +63,7 @@ def statistics(table: pa.Table, group: Any) -> Iterator[Fault]:
     everywhere = np.zeros(0, np.int64)
     for index in range(group.num_columns):
         chunk = group.column(index)
-        name = chunk.path_in_schema.split(".")[0]
+        name = column_at(chunk.path_in_schema)
         told = chunk.statistics
         if told is None or not told.has_min_max:
             continue

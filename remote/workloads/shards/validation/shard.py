@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from remote.workloads.durable import sha256_file
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS
@@ -14,6 +13,7 @@ from remote.workloads.shards.tasks import in_order
 from remote.workloads.shards.validation.groups import Group, Look
 from remote.workloads.shards.validation.problems import Problem
 from remote.workloads.shards.validation.records import Record, ShardRecord
+from remote.workloads.shards.validation.scores import Told, stems_of
 from remote.workloads.shards.validation.seen import Seen, SourceRows
 from remote.workloads.shards.validation.stored import (
     UNREADABLE,
@@ -34,6 +34,7 @@ class Checker:
         full: whether values are looked at.
         pool, ahead: where row groups are looked at, and how many at a time.
         passed: is told of spectra that were looked at.
+        scores: what the ranker is recorded to have said; None where it said nothing.
     """
 
     dataset: Record
@@ -41,6 +42,7 @@ class Checker:
     pool: Executor
     ahead: int
     passed: Callable[[int], None]
+    scores: Told | None
     seen: Seen = field(default_factory=Seen)
 
     def __call__(self, shard: ShardRecord) -> Iterator[Problem]:
@@ -95,13 +97,15 @@ class Checker:
 
     def _looked(self, shard: ShardRecord, stored: Stored, *, full: bool) -> Iterator[Group]:
         rules = Rules.of(self.dataset["preprocessing"])
-        stems = {x["name"]: PurePosixPath(x["name"]).stem for x in self.dataset["inputs"]}
-        look = Look(shard.file, stored, full, rules, stems, stored.firsts)
+        stems = stems_of(self.dataset)
+        look = Look(shard.file, stored, full, rules, stems, self.scores, stored.firsts)
         places = range(len(stored.spans))
         return in_order(lambda place: self.pool.submit(look, place), places, self.ahead)
 
     def _met(self, shard: ShardRecord, place: int, met: SourceRows) -> Iterator[Problem]:
         """Are the source rows those that the manifest says, and met for the first time?"""
+        if self.scores is not None:
+            self.scores.meet(met)
         for row, file in self.seen.again(shard.file, met):
             text = f"source row {row} of {met.input} is in {file} as well"
             yield Problem(shard.file, text, place, column="sample_id", kind="again")

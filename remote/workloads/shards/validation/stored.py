@@ -151,7 +151,7 @@ def check_schema(stored: Stored, dataset: Record) -> Iterator[tuple[str, str]]:
         if not _same(metadata.get(key), wanted):
             yield "", f"its metadata has {key} {metadata.get(key)!r}, not {wanted!r}"
     yield from _columns(stored.schema, expected.schema)
-    yield from _recorded(stored.schema, expected, dataset["schema"])
+    yield from _recorded(stored.schema, expected, dataset)
 
 
 def expected_layout(schema: pa.Schema, dataset: Record) -> Layout:
@@ -203,8 +203,10 @@ def _text(metadata: Mapping[bytes, bytes]) -> str:
     return json.dumps({k.decode(): v.decode() for k, v in sorted(metadata.items())})
 
 
-def _recorded(found: pa.Schema, expected: Layout, recorded: Record) -> Iterator[tuple[str, str]]:
+def _recorded(found: pa.Schema, expected: Layout, dataset: Record) -> Iterator[tuple[str, str]]:
     """The dataset manifest's list of columns, and those that are carried from the input."""
+    recorded = dataset["schema"]
+    carried = dataset.get("input_rules", {}).get("carry", ())
     listed: Sequence[Mapping[str, Any]] = recorded["columns"]
     names = [x["name"] for x in listed]
     if names != list(found.names):
@@ -216,5 +218,5 @@ def _recorded(found: pa.Schema, expected: Layout, recorded: Record) -> Iterator[
         if (entry["type"], entry["nullable"]) != (str(field.type), field.nullable):
             text = f"holds {field.type}, the manifest says {entry['type']}"
             yield field.name, text
-        if field.name not in expected.names and not field.nullable:
-            yield field.name, "is no column of this schema version"
+        if field.name not in expected.names and (field.name not in carried or not field.nullable):
+            yield field.name, "is no column of this schema version, and not carried"

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from remote.workloads.shards.validation.columns import Array, Fault, Lists, column_of, fault_of
+from remote.workloads.shards.blocks import Ragged
+from remote.workloads.shards.validation.columns import Array, Fault, column_of, fault_of
 from remote.workloads.shards.validation.records import Record
 
 
@@ -24,6 +25,7 @@ class Rules:
     sorted: bool
     min_peaks: int
     max_precursor_mz: float
+    max_peaks: int | None = None
 
     @classmethod
     def of(cls, preprocessing: Record) -> Rules:
@@ -33,12 +35,13 @@ class Rules:
             preprocessing["sort_mz"],
             preprocessing["min_peaks"],
             preprocessing["max_precursor_mz"],
+            preprocessing.get("max_peaks"),
         )
 
 
 def faults(table: pa.Table, rules: Rules) -> Iterator[Fault]:
     """Everything that is wrong with the values of a row group, which must have rows."""
-    mzs, ints = (Lists.of(column_of(table, name)) for name in ("mzs", "ints"))
+    mzs, ints = (Ragged.of(column_of(table, name)) for name in ("mzs", "ints"))
     yield from _nulls(table)
     yield from _lengths(table, mzs, ints, rules)
     yield from _mz(mzs, sort=rules.sorted)
@@ -60,7 +63,7 @@ def _nulls(table: pa.Table) -> Iterator[Fault]:
             yield Fault(name, "null", empty, lambda _: "holds null in a list")
 
 
-def _lengths(table: pa.Table, mzs: Lists, ints: Lists, rules: Rules) -> Iterator[Fault]:
+def _lengths(table: pa.Table, mzs: Ragged, ints: Ragged, rules: Rules) -> Iterator[Fault]:
     told = column_of(table, "num_peaks").to_numpy(zero_copy_only=False)
     mz, intensity = mzs.lengths, ints.lengths
     yield from fault_of(
@@ -79,28 +82,30 @@ def _lengths(table: pa.Table, mzs: Lists, ints: Lists, rules: Rules) -> Iterator
         mz < fewest,
         lambda row: f"has {mz[row]} peaks, min_peaks is {rules.min_peaks}",
     )
+    if rules.max_peaks is not None:
+        yield from fault_of(
+            "mzs",
+            "max_peaks",
+            mz > rules.max_peaks,
+            lambda row: f"has {mz[row]} peaks, max_peaks is {rules.max_peaks}",
+        )
 
 
-def _mz(mzs: Lists, *, sort: bool) -> Iterator[Fault]:
+def _mz(mzs: Ragged, *, sort: bool) -> Iterator[Fault]:
     yield from _positive("mzs", mzs, "m/z")
     values = mzs.values
-    if not sort or len(values) < 2:
-        return
-    falls = values[1:] < values[:-1]
-    starts = mzs.offsets[1:-1]
-    starts = starts[(starts > 0) & (starts < len(values))]
-    falls[starts - 1] = False  # from one spectrum to the next
-    if falls.any():
-        rows, places = mzs.rows_of(np.flatnonzero(falls))
+    falls = np.flatnonzero(mzs.falls()) if sort else np.zeros(0, np.intp)
+    if len(falls):
+        rows, places = mzs.rows_of(falls)
         yield Fault(
             "mzs",
             "not sorted",
             rows,
-            lambda place: f"m/z {values[places[place] + 1]} comes after {values[places[place]]}",
+            lambda place: f"m/z {values[places[place]]} comes after {values[places[place] - 1]}",
         )
 
 
-def _positive(column: str, lists: Lists, what: str) -> Iterator[Fault]:
+def _positive(column: str, lists: Ragged, what: str) -> Iterator[Fault]:
     values = lists.values
     # Not a number makes both of them so, and is neither above nor below anything.
     if not len(values) or (values.min() > 0 and values.max() < np.inf):
@@ -114,7 +119,7 @@ def _positive(column: str, lists: Lists, what: str) -> Iterator[Fault]:
     )
 
 
-def _intensity(table: pa.Table, ints: Lists, *, normalized: bool) -> Iterator[Fault]:
+def _intensity(table: pa.Table, ints: Ragged, *, normalized: bool) -> Iterator[Fault]:
     yield from _positive("ints", ints, "intensity")
     greatest = ints.greatest()
     filled = ints.lengths > 0

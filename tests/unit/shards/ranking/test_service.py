@@ -10,7 +10,7 @@ import pytest
 
 from remote.errors import ConfigInvalid, RankerUnusable
 from remote.workloads.shards.ranking.options import Ranker
-from remote.workloads.shards.ranking.ready import check_reachable, check_settings
+from remote.workloads.shards.ranking.ready import check_key, check_reachable, check_settings
 from remote.workloads.shards.ranking.service import key_of, looks_like_a_key, proxy_of, service_of
 from remote.workloads.shards.settings import Quality, read_settings
 from tests.unit.shards.ranking.service import KEY
@@ -86,7 +86,7 @@ def test_all_faults_are_told_at_once() -> None:
 )
 def test_a_key_in_the_config_is_refused_and_not_repeated(quality: Quality) -> None:
     with pytest.raises(ConfigInvalid) as refused:
-        check_settings(quality, {})
+        check_settings(quality)
     assert "looks like a key" in refused.value.problem
     assert KEY not in str(refused.value)
     assert "0123456789abcdef" not in str(refused.value)
@@ -122,7 +122,8 @@ def test_the_key_comes_from_the_environment_alone() -> None:
 
 
 def test_nothing_is_wanted_where_ranking_is_off() -> None:
-    check_settings(Quality(ranker_model=ANCESTORS), {})
+    check_settings(Quality(ranker_model=ANCESTORS))
+    check_key(Quality(ranker_model=ANCESTORS), {})
     check_reachable(Quality(ranker_model=ANCESTORS))
 
 
@@ -144,7 +145,8 @@ def test_the_documented_config_is_taken(project_root: Path, tmp_path: Path) -> N
         path = tmp_path / f"{place}.yaml"
         path.write_text(text)
         quality = read_settings(path).quality
-        check_settings(quality, {"OPENAI_API_KEY": KEY})
+        check_settings(quality)
+        check_key(quality, {"OPENAI_API_KEY": KEY})
         assert quality.enable_ranking
     assert shown
 

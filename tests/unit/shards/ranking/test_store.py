@@ -13,7 +13,7 @@ from remote.errors import ResumeRefused
 from remote.workloads.shards.ranking.ask import Asked
 from remote.workloads.shards.ranking.budget import Spent
 from remote.workloads.shards.ranking.scores import Scores, scores_file
-from remote.workloads.shards.ranking.store import Store
+from remote.workloads.shards.ranking.store import Store, is_done
 
 HEAD = {"model": "m", "inputs": {"a.hdf5": "12"}, "parameters": {"x": [1, None]}}
 BATCHES = [
@@ -44,6 +44,8 @@ def test_answers_come_back_as_they_went_in(path: Path) -> None:
     assert store.known.answers == {k: v for batch in BATCHES for k, v in batch.scores.items()}
     assert store.known.spent == Spent(6, 150, 20, reckoned=True)
     assert store.known.stopped == "max_tokens"
+    assert is_done(path)
+    assert not is_done(path.with_name("none"))
 
 
 @settings(max_examples=60)
@@ -62,6 +64,7 @@ def test_a_store_cut_or_damaged_anywhere_keeps_the_batches_before(
     damaged.write_bytes(whole)
     store = Store.reopen(damaged, HEAD)
     assert (store is None) == (lines == 0)
+    assert len(whole) == path.stat().st_size or not is_done(damaged)
     if store is None:
         return
     kept = BATCHES[: lines - 1]

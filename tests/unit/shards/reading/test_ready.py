@@ -18,6 +18,7 @@ from remote.workloads.shards.cli.ready import ready as command
 from remote.workloads.shards.reading.ready import Readiness, ready
 from remote.workloads.shards.reading.shards import RowGroup
 from remote.workloads.shards.reading.trial import sampled
+from tests.unit.shards.harmed_dataset import edit
 from tests.unit.shards.reading.breaking import break_page
 
 Row = dict[str, Any]
@@ -30,12 +31,6 @@ def checks(root: Path, **options: Any) -> dict[str, tuple[str, str]]:
 
 def failed(root: Path) -> dict[str, str]:
     return {name: reason for name, (status, reason) in checks(root).items() if status == "FAIL"}
-
-
-def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    record = json.loads(path.read_text())
-    change(record)
-    path.write_text(json.dumps(record))
 
 
 def spoilt(root: Path, change: Callable[[Row], None]) -> str:
@@ -54,7 +49,7 @@ def spoilt(root: Path, change: Callable[[Row], None]) -> str:
             if shard["file"] == name:
                 shard["file_size_bytes"] = size
 
-    edited(root / "dataset_manifest.json", record_size)
+    edit(root / "dataset_manifest.json", record_size)
     return str(rows[0]["sample_id"])
 
 
@@ -139,7 +134,7 @@ def test_what_the_build_did_not_do_is_not_asked_for(copy: Path) -> None:
     spoilt(copy, reverse)
     spoilt(copy, set_peak("ints", 0, 2.0))
     rules = {"normalize_intensities": False, "sort_mz": False}
-    edited(copy / "dataset_manifest.json", lambda record: record["preprocessing"].update(rules))
+    edit(copy / "dataset_manifest.json", lambda record: record["preprocessing"].update(rules))
     found = checks(copy)
     assert found["values"][0] == "PASS"
     assert found["order"] == ("WARN", "the build did not sort peaks by m/z")
@@ -166,7 +161,7 @@ def test_other_rows_than_recorded_fail(copy: Path) -> None:
     def change(record: dict[str, Any]) -> None:
         record["shards"][0]["num_samples"] += 1
 
-    edited(copy / "dataset_manifest.json", change)
+    edit(copy / "dataset_manifest.json", change)
     assert "spectra, not" in failed(copy)["shards"]
 
 
@@ -200,12 +195,12 @@ def test_a_shard_that_nobody_recorded_fails(copy: Path) -> None:
 def test_the_manifest_is_asked(
     copy: Path, changed: dict[str, Any], check: str, status: str
 ) -> None:
-    edited(copy / "dataset_manifest.json", lambda record: record.update(changed))
+    edit(copy / "dataset_manifest.json", lambda record: record.update(changed))
     assert checks(copy)[check][0] == status
 
 
 def test_the_quality_report_is_asked(copy: Path) -> None:
-    edited(copy / "quality_report.json", lambda report: report.update(overall="FAIL"))
+    edit(copy / "quality_report.json", lambda report: report.update(overall="FAIL"))
     assert failed(copy) == {"quality": "the quality report says FAIL"}
     (copy / "quality_report.json").unlink()
     assert "cannot be read" in failed(copy)["quality"]
@@ -227,7 +222,7 @@ def test_the_command_ends_with_the_verdict(copy: Path) -> None:
     strict = run(copy, "--strict")
     assert isinstance(strict.exception, NotReady)
     assert "splits: " in str(strict.exception)
-    edited(copy / "quality_report.json", lambda report: report.update(overall="FAIL"))
+    edit(copy / "quality_report.json", lambda report: report.update(overall="FAIL"))
     bad = run(copy, "--json", "--sample", 1)
     assert isinstance(bad.exception, NotReady)
     assert "quality: the quality report says FAIL" in str(bad.exception)
