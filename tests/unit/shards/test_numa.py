@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,10 @@ def test_what_is_usable_is_allowed_and_never_empty(
 def test_a_worker_has_the_processors_of_its_node(tmp_path: Path) -> None:
     root = machine(tmp_path, str(MINE[0]), ",".join(map(str, MINE[1:])))
     planned = pins(2, root)
+    wanted = {frozenset(pin or ()) for pin in planned}
+    seen: set[frozenset[int]] = set()
+    deadline = time.monotonic() + 60
     with Processes(chores.affinity, planned) as pool:
-        found = [pool.submit(0.2) for _ in range(8)]
-        assert {future.result(60) for future in found} == {frozenset(pin or ()) for pin in planned}
+        while seen != wanted:  # one of them may be there long before the other
+            assert time.monotonic() < deadline
+            seen |= {future.result(60) for future in [pool.submit(0.05) for _ in range(4)]}
