@@ -26,6 +26,7 @@ from remote.workloads.shards.settings import (
     Execution,
     Mode,
     MzPrecision,
+    Preprocessing,
     Split,
 )
 
@@ -138,13 +139,7 @@ def make_request(
             "--resume and --no-checkpoint exclude each other.",
             hint="A build goes on by its journal, and --no-checkpoint keeps none.",
         )
-    rules = settings.preprocessing
-    if rules.max_peaks is not None and rules.max_peaks < rules.min_peaks:
-        raise UsageError(
-            f"max_peaks is {rules.max_peaks} and min_peaks {rules.min_peaks}: no spectrum could "
-            "have both.",
-            hint="Raise --max-peaks, or lower --min-peaks.",
-        )
+    check_rules(settings.preprocessing)
     check_settings(settings.quality)
     if not o.get("resume"):  # which may have all its answers
         check_key(settings.quality)
@@ -184,6 +179,20 @@ def _check_settings(settings: BuildSettings) -> None:
             f"The dataset name {name[:_MOST_NAME]!r} is empty, too long or not printable.",
             hint=f"Give one line of at most {_MOST_NAME} characters: --dataset-name, or "
             "dataset_name in the config.",
+        )
+
+
+def check_rules(rules: Preprocessing) -> None:
+    """Refuse rules of cleaning that contradict one another.
+
+    Raises:
+        UsageError: no spectrum could have both.
+    """
+    if rules.max_peaks is not None and rules.max_peaks < rules.min_peaks:
+        raise UsageError(
+            f"max_peaks is {rules.max_peaks} and min_peaks {rules.min_peaks}: no spectrum could "
+            "have both.",
+            hint="Raise --max-peaks, or lower --min-peaks.",
         )
 
 
