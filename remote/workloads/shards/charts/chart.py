@@ -12,8 +12,8 @@ from typing import TypeAlias
 from remote.workloads.durable import write_atomic
 from remote.workloads.shards.quality.markup import Markup, element
 
-_WIDTH, _HEIGHT = 480.0, 300.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 16.0, 46.0, 42.0
+_WIDTH, _HEIGHT = 480.0, 306.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 16.0, 52.0, 42.0
 _SPACE = "http://www.w3.org/2000/svg"
 
 

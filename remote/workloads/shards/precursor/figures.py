@@ -34,7 +34,7 @@ def accuracy(scores: Scores, task: Task) -> Chart:
         marks.append(bars([(at, right.value, f"{_NAMES[name]}: {right}")], kind, 0.6))
         marks.append(reach(at, max(0.0, right.low), min(1.0, right.high)))
     return chart(
-        "Whose bin is the precursor's?",
+        "How often the right bin is told",
         named_axis("", [f"{_NAMES[name]} {scores.right(name).value:.1%}" for name in _KINDS]),
         share_axis("held-out spectra"),
         marks,
@@ -55,7 +55,7 @@ def bins_off(scores: Scores) -> Chart:
         ]
         marks.append(bars(values, _KINDS[name], 0.36))
     return chart(
-        "How far off?",
+        "How far off what is told lies",
         number_axis(
             "bins above (+) or below the precursor's; the last ones hold all beyond",
             -_FURTHEST - 0.5,

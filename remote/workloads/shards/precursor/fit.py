@@ -22,7 +22,7 @@ from remote.workloads.shards.precursor.model import Model
 from remote.workloads.shards.precursor.split import TRAIN
 from remote.workloads.shards.reading.peaks import Peaks
 
-_MOST_PASSES = 200
+_MOST_PASSES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,19 @@ class Fitting:
             _MOST_PASSES, and more once.
         batch: spectra that a step is taken for.
         rate: how large a step is.
-        decay: how strongly weights are kept small.
+        decay: how strongly weights are kept small, as a penalty on all spectra together: a few
+            spectra cannot say much against it, and then the model says what the baseline says.
     """
 
     hidden: int = 64
     views: int = 500_000
-    batch: int = 100
+    batch: int = 50
     rate: float = 0.001
-    decay: float = 0.001
+    decay: float = 1.0
+
+    def decay_of_batch(self, spectra: int) -> float:
+        """The part of the penalty that a batch of one of the passes has, as scikit-learn takes it."""
+        return self.decay * self.batch / max(1, spectra)
 
     def passes(self, spectra: int) -> int:
         """How often each of the spectra is shown."""
@@ -56,15 +61,16 @@ def fit(examples: Examples, task: Task, how: Fitting, seed: int) -> Model:
     """
     from sklearn.neural_network import MLPClassifier
 
+    spectra = int((examples.split.sides == TRAIN).sum())
     network = MLPClassifier(
         (how.hidden,),
-        alpha=how.decay,
+        alpha=how.decay_of_batch(spectra),
         batch_size=how.batch,
         learning_rate_init=how.rate,
         random_state=np.random.RandomState(seed),
     )
     classes = np.arange(task.classes)
-    for rows, target in _shown(examples, task, how, seed):
+    for rows, target in _shown(examples, task, how.passes(spectra), seed):
         network.set_params(batch_size=min(how.batch, len(rows)))
         network.partial_fit(rows, target, classes=classes)
     layers = zip(network.coefs_, network.intercepts_, strict=True)
@@ -72,15 +78,14 @@ def fit(examples: Examples, task: Task, how: Fitting, seed: int) -> Model:
 
 
 def _shown(
-    examples: Examples, task: Task, how: Fitting, seed: int
+    examples: Examples, task: Task, passes: int, seed: int
 ) -> Iterator[tuple[Rows, Places]]:
-    spectra = int((examples.split.sides == TRAIN).sum())
-    passes, done = how.passes(spectra), 0
+    total, done = passes * int((examples.split.sides == TRAIN).sum()), 0
     for number in range(passes):
         order = np.random.default_rng([seed, number]).permutation(len(examples.drawn))
         for batch in examples.read(TRAIN, order.tolist()):
             done += len(batch)
-            progress("training", done, passes * spectra, unit="spectra")
+            progress("training", done, total, unit="spectra")
             left = without_precursor(batch.peaks, batch.precursor_mz, task.window)
             yield features(left, task), distance(left, task.bin_of(batch.precursor_mz), task)
 

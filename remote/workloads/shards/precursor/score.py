@@ -55,6 +55,10 @@ class Interval:
         error = np.sqrt(float(sums @ sums) * number / max(1, number - 1)) / len(values)
         return cls(mean, mean - _OF_95 * float(error), mean + _OF_95 * float(error))
 
+    def of_share(self) -> Interval:
+        """The same without what no share can be."""
+        return Interval(self.value, max(0.0, self.low), min(1.0, self.high))
+
     def __str__(self) -> str:
         return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%})"
 
@@ -79,11 +83,11 @@ class Scores:
 
     def right(self, name: str) -> Interval:
         """The share of spectra of which the bin was told."""
-        return Interval.of(self._right(name), self.groups)
+        return Interval.of(self._right(name), self.groups).of_share()
 
     def near(self, name: str) -> Interval:
         """The same, or the bin beside it."""
-        return Interval.of((self.off(name) <= 1).astype(np.float64), self.groups)
+        return Interval.of((self.off(name) <= 1).astype(np.float64), self.groups).of_share()
 
     def off(self, name: str) -> Places:
         """(n,) how many bins it was off."""
