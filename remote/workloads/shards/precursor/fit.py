@@ -46,7 +46,7 @@ class Fitting:
     decay: float = 1.0
 
     def decay_of_batch(self, spectra: int) -> float:
-        """The part of the penalty that a batch of one of the passes has, as scikit-learn takes it."""
+        """The part of the penalty that a batch has, which is what scikit-learn asks for."""
         return self.decay * self.batch / max(1, spectra)
 
     def passes(self, spectra: int) -> int:
