@@ -77,9 +77,7 @@ def fit(examples: Examples, task: Task, how: Fitting, seed: int) -> Model:
     return Model(task, tuple((_narrow(weight), _narrow(bias)) for weight, bias in layers))
 
 
-def _shown(
-    examples: Examples, task: Task, passes: int, seed: int
-) -> Iterator[tuple[Rows, Places]]:
+def _shown(examples: Examples, task: Task, passes: int, seed: int) -> Iterator[tuple[Rows, Places]]:
     total, done = passes * int((examples.split.sides == TRAIN).sum()), 0
     for number in range(passes):
         order = np.random.default_rng([seed, number]).permutation(len(examples.drawn))

@@ -13,13 +13,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from remote.errors import InputUnusable, IntegrityFailure, ResultsUnusable
 from remote.workloads.durable import write_atomic
@@ -79,16 +80,25 @@ class Model:
 
 def write_model(model: Model, folder: Path) -> Path:
     """Store it; equal models give equal bytes."""
-    arrays: dict[str, Any] = {
+    arrays = {
         f"{kind}_{at}": values
         for at, layer in enumerate(model.layers)
         for kind, values in zip(("weight", "bias"), layer, strict=True)
     }
     settings = json.dumps({"features": VERSION, "layers": len(model.layers), **asdict(model.task)})
-    buffer = io.BytesIO()
-    np.savez(buffer, settings=np.array(settings), **arrays)
-    write_atomic(folder / MODEL, buffer.getvalue())
+    write_atomic(folder / MODEL, _archive({"settings": np.array(settings), **arrays}))
     return folder / MODEL
+
+
+def _archive(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """What `numpy.savez` writes, in bytes that do not differ from one Python to another."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, values in arrays.items():
+            stored = io.BytesIO()
+            np.lib.format.write_array(stored, values, allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), stored.getvalue())
+    return archive.getvalue()
 
 
 def read_model(folder: str | PathLike[str]) -> Model:

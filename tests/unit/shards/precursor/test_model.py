@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,9 @@ def test_reading_gives_what_was_written(model: Model, tmp_path: Path) -> None:
     assert np.array_equal(
         again.probabilities(peaks, precursors), model.probabilities(peaks, precursors)
     )
+    with zipfile.ZipFile(path) as file:
+        entries = file.infolist()
+    assert {(x.extract_version, x.extra, x.date_time[0]) for x in entries} == {(20, b"", 1980)}
     before = path.read_bytes()
     assert write_model(again, tmp_path).read_bytes() == before
 
