@@ -40,7 +40,7 @@ class Fitting:
     """
 
     hidden: int = 64
-    views: int = 500_000
+    views: int = 300_000
     batch: int = 50
     rate: float = 0.001
     decay: float = 1.0

@@ -51,7 +51,7 @@ class Trained:
             f"accuracy {self.scores.gain(name).value:+.1%}"
             for name in BASELINES
         ]
-        return "\n".join([head, *told, *verdicts])
+        return "\n".join([head, *told, *verdicts, f"intervals: {self.scores.intervals}"])
 
 
 def train(

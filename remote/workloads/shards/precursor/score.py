@@ -109,9 +109,15 @@ class Scores:
         found: Floats = (self.told[name] == self.actual).astype(np.float64)
         return found
 
+    @property
+    def intervals(self) -> str:
+        """What the intervals are, in words."""
+        if len(np.unique(self.groups)) < FEW_GROUPS:
+            return "95 %, over single spectra, too narrow: there are few groups"
+        return "95 %, over groups"
+
     def record(self) -> dict[str, Any]:
         """As JSON values."""
-        few = len(np.unique(self.groups)) < FEW_GROUPS
         return {
             **{name: self._of(name) for name in (MODEL,)},
             "baselines": {name: self._of(name) for name in BASELINES},
@@ -119,9 +125,7 @@ class Scores:
                 name: {"accuracy_gained": self.gain(name).record(), "model": self.verdict(name)}
                 for name in BASELINES
             },
-            "intervals": "95 %, over single spectra, too narrow: there are few groups"
-            if few
-            else "95 %, over groups",
+            "intervals": self.intervals,
         }
 
     def _of(self, name: str) -> dict[str, Any]:
