@@ -81,5 +81,5 @@ def told_and_actual(scores: Scores, task: Task) -> Chart:
         number_axis("precursor m/z", edges[0], edges[-1]),
         number_axis("told by the model", edges[0], edges[-1]),
         [cells(shares[shown, shown].tolist(), edges, "one")],
-        note="of the spectra of one bin of precursor m/z (a column), the darker the more",
+        note="of each column, the spectra of one bin; more where the colour is stronger",
     )
