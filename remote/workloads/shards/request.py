@@ -133,7 +133,7 @@ def make_request(
     if not root:
         raise UsageError("No output root is given.", hint="Name one with --output-root DIR.")
     run_id = checked_run_id(o.get("run_id") or default_run_id(now))
-    _check_settings(settings)
+    check_values(settings)
     if o.get("resume") and not o.get("checkpoint", True):
         raise UsageError(
             "--resume and --no-checkpoint exclude each other.",
@@ -167,8 +167,13 @@ def make_request(
     )
 
 
-def _check_settings(settings: BuildSettings) -> None:
-    """What a config's reader has checked, for settings that were made in code; and the name."""
+def check_values(settings: BuildSettings) -> None:
+    """What a config's reader has checked, for settings that were made in code; and the name.
+
+    Raises:
+        ConfigInvalid: every number that is out of bounds.
+        UsageError: the dataset's name cannot be one.
+    """
     wrong = list(out_of_bounds(settings))
     if wrong:
         listing = "".join(f"\n  {line}" for line in wrong)

@@ -6,18 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from remote.errors import ResultsUnusable, UsageError
-from remote.schema import dump_yaml, from_mapping
+from remote.schema import dump_yaml
 from remote.workloads.durable import write_atomic
-from remote.workloads.shards.request import check_rules
+from remote.workloads.shards.request import check_rules, check_values
 from remote.workloads.shards.settings import BuildSettings, read_settings
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
 
 CONFIG = "sharding.yaml"
 SAMPLE = "sample.hdf5"
@@ -44,19 +39,16 @@ def rules_from(
         UsageError: the rules contradict one another.
     """
     settings = read_settings(Path(config)) if config else BuildSettings()
+    given = {name: value for name, value in rules.items() if value is not None}
     made = replace(
         settings,
-        preprocessing=_changed(settings.preprocessing, rules),
-        input=_changed(settings.input, {"ms_level": ms_level}),
+        preprocessing=replace(settings.preprocessing, **given),
+        input=settings.input if ms_level is None else replace(settings.input, ms_level=ms_level),
         random_seed=settings.random_seed if random_seed is None else random_seed,
     )
+    check_values(made)
     check_rules(made.preprocessing)
     return made
-
-
-def _changed(section: T, changes: Mapping[str, Any]) -> T:
-    given = {name: value for name, value in changes.items() if value is not None}
-    return from_mapping(_plain(asdict(section)) | given, type(section), "the rules")
 
 
 def config_text(settings: BuildSettings) -> str:

@@ -41,12 +41,12 @@ SETTINGS = st.builds(
     BuildSettings,
     dataset_name=st.sampled_from(["msms", "GeMS C.9", "true", "1e3", "é"]),
     max_shard_size_bytes=st.none() | st.integers(65_536, 1 << 40),
-    max_spectra=st.none() | st.integers(1, 1 << 40),
+    max_spectra=st.none() | st.integers(1, 1 << 39),
     splits=st.sampled_from([Splits(), Splits(("source_file", "lsh"), (0.8, 0.1, 0.1))]),
     preprocessing=RULES,
     input=st.builds(InputRules, st.integers(2, 20), st.sampled_from([(), ("TITLE", "SCANS")])),
     quality=st.sampled_from([Quality(), Quality(limits=Limits(duplicates_warn=None))]),
-    random_seed=st.integers(-5, 1 << 40),
+    random_seed=st.integers(0, 1 << 40),
 )
 
 
@@ -88,10 +88,11 @@ def test_the_rules_of_a_config_stay_but_for_those_that_are_given(
 
 def test_rules_are_checked_as_those_of_a_config_are() -> None:
     with pytest.raises(ConfigInvalid) as refused:
-        rules_from(min_peaks=0, max_precursor_mz=-1.0)
+        rules_from(min_peaks=0, max_precursor_mz=-1.0, random_seed=-1)
     assert refused.value.problem.splitlines()[1:] == [
-        "  min_peaks: must be at least 1, got 0",
-        "  max_precursor_mz: must be at least 1.0, got -1.0",
+        "  preprocessing/min_peaks: must be at least 1, got 0",
+        "  preprocessing/max_precursor_mz: must be at least 1.0, got -1.0",
+        "  random_seed: must be at least 0, got -1",
     ]
     with pytest.raises(UsageError, match="no spectrum could have both"):
         rules_from(min_peaks=20, max_peaks=10)
