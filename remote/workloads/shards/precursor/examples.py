@@ -209,8 +209,4 @@ def _of_group(table: pa.Table, keys: Sequence[SplitKey]) -> Keys:
 
 def _of_column(column: pa.ChunkedArray, key: SplitKey) -> tuple[Words, Known]:
     whole = pa.concat_arrays(column.unify_dictionaries().chunks)
-    if not pa.types.is_integer(whole.type):
-        return key_words(key, {COLUMNS[key]: whole}, len(whole))
-    numbers = whole.fill_null(0).to_numpy()
-    words, _ = key_words(key, {COLUMNS[key]: numbers}, len(whole))
-    return words, whole.is_valid().to_numpy(zero_copy_only=False)
+    return key_words(key, {COLUMNS[key]: whole}, len(whole))
