@@ -81,6 +81,20 @@ def load_yaml(text: str, where: str) -> Any:
         raise ConfigInvalid(f"{where}: not valid YAML: {error}", hint=_HINT) from error
 
 
+def dump_yaml(value: object) -> str:
+    """A value as YAML that `load_yaml` reads as it was: keys in order, text quoted where it must.
+
+    `value` is made of mappings, lists, text, numbers, truth values and None.
+    """
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        # What the loader takes for a number is quoted where it is text.
+        yaml_implicit_resolvers = _loader().yaml_implicit_resolvers
+
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False)
+
+
 def from_mapping(mapping: object, cls: type[T], where: str) -> T:
     """Make a `cls` from `mapping`; `where` (a file's path, say) heads the list of problems.
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Give notebooks another package, and lock it:   ./scripts/add-package.sh scikit-learn polars
+# Give notebooks another package, and lock it:   ./scripts/add-package.sh networkx polars
 #
 # Adds the names to the group "run" of pyproject.toml and refreshes the locks; the next run builds
 # its environment with them. A version may be asked for: 'polars>=1'. Where a name cannot be

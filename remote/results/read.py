@@ -21,6 +21,8 @@ from typing import Any
 from remote.errors import IntegrityFailure, ResultsUnusable
 from remote.results.names import FAILED, MANIFEST, RUN_JSON, RunId, parse_attempt, parse_id
 
+LATEST = "latest:"
+
 
 @dataclass(frozen=True)
 class ResultFolder:
@@ -119,13 +121,15 @@ def failed_runs(
 
 
 def find(reference: str | Path, root: Path | str | None = None) -> ResultFolder:
-    """A sealed folder by run id, by `ID.attemptN`, or by path.
+    """A sealed folder by run id, by `ID.attemptN`, by path, or the newest by `latest:NOTEBOOK`.
 
     A bare id of a run that only ever failed gives its last attempt.
 
     Raises:
         ResultsUnusable: there is none; close names are offered.
     """
+    if str(reference).startswith(LATEST):
+        return latest(str(reference).removeprefix(LATEST), root)
     path = Path(reference)
     if (path / RUN_JSON).is_file() or (path / MANIFEST).is_file():
         return ResultFolder(path.resolve())

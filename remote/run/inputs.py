@@ -9,10 +9,9 @@ from pathlib import Path
 from remote.errors import InputUnusable, ResultsUnusable
 from remote.hosts.stores.data import mapped
 from remote.model import DataFolder, Parameter
-from remote.results.read import find, latest
+from remote.results.read import find
 from remote.schema import nearest
 
-_LATEST = "latest:"
 # results/ lies beside a run's working directory, notebooks/.
 _RESULTS_SEEN = "../results"
 
@@ -108,10 +107,7 @@ def _hint(here: Path) -> str:
 
 def _run(given: str, results_root: Path) -> str:
     """The folder as the run sees it."""
-    if given.startswith(_LATEST):
-        folder = latest(given.removeprefix(_LATEST), results_root)
-    else:
-        folder = find(given, results_root)
+    folder = find(given, results_root)
     for root in (results_root.absolute(), results_root.resolve()):
         if folder.path.is_relative_to(root):
             return f"{_RESULTS_SEEN}/{folder.path.relative_to(root).as_posix()}"

@@ -7,6 +7,7 @@ type them; `engine` needs Docker, `host` a second host; `package` changes the lo
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -92,8 +93,25 @@ def test_the_commands_of_a_clean_clone(checkout: Path) -> None:
         assert str(folder) in out
         assert list((folder / "train").glob("*.parquet"))
     assert [p.name for p in (checkout / "results" / ".failed").iterdir()]
-    assert list((checkout / "results").glob("11_read_shards_*"))
     assert list((checkout / "results").glob("00_test_remote_*"))
+    (cleaned,) = (checkout / "results").glob("01_data_cleaning_*")
+    built = that_took(cleaned, "10_build_shards")
+    that_took(built, "11_read_shards")
+    metrics = json.loads((that_took(built, "23_train_model") / "metrics.json").read_text())
+    assert {beaten["model"] for beaten in metrics["against"].values()} == {"better"}
+
+
+def that_took(parent: Path, notebook: str) -> Path:
+    """The run of a notebook that succeeded and took the folder of another one."""
+    runs = parent.parent.glob(f"{notebook}_*")
+    (found,) = (run for run in runs if parent.name in parents(run))
+    return found
+
+
+def parents(run: Path) -> list[str]:
+    record = json.loads((run / "run.json").read_text())
+    assert record["outcome"]["state"] == "succeeded"
+    return [parent["id"] for parent in record["parents"]]
 
 
 def test_the_python_of_a_notebook(checkout: Path) -> None:
@@ -123,9 +141,9 @@ def test_adding_a_package(tmp_path: Path, copy_checkout: CopyCheckout) -> None:
     before = (root / "requirements.txt").read_text()
     shell(code_of(root, "package"), root)
     after = (root / "requirements.txt").read_text()
-    assert "scikit-learn==" not in before
-    assert "scikit-learn==" in after
-    assert '"scikit-learn",' in (root / "pyproject.toml").read_text()
+    assert "networkx==" not in before
+    assert "networkx==" in after
+    assert '"networkx",' in (root / "pyproject.toml").read_text()
     kept = re.findall(r"(?m)^[a-z0-9-]+==\S+", before)
     assert set(kept) <= set(re.findall(r"(?m)^[a-z0-9-]+==\S+", after))
 

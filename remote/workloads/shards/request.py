@@ -26,6 +26,7 @@ from remote.workloads.shards.settings import (
     Execution,
     Mode,
     MzPrecision,
+    Preprocessing,
     Split,
 )
 
@@ -132,19 +133,13 @@ def make_request(
     if not root:
         raise UsageError("No output root is given.", hint="Name one with --output-root DIR.")
     run_id = checked_run_id(o.get("run_id") or default_run_id(now))
-    _check_settings(settings)
+    check_values(settings)
     if o.get("resume") and not o.get("checkpoint", True):
         raise UsageError(
             "--resume and --no-checkpoint exclude each other.",
             hint="A build goes on by its journal, and --no-checkpoint keeps none.",
         )
-    rules = settings.preprocessing
-    if rules.max_peaks is not None and rules.max_peaks < rules.min_peaks:
-        raise UsageError(
-            f"max_peaks is {rules.max_peaks} and min_peaks {rules.min_peaks}: no spectrum could "
-            "have both.",
-            hint="Raise --max-peaks, or lower --min-peaks.",
-        )
+    check_rules(settings.preprocessing)
     check_settings(settings.quality)
     if not o.get("resume"):  # which may have all its answers
         check_key(settings.quality)
@@ -172,8 +167,13 @@ def make_request(
     )
 
 
-def _check_settings(settings: BuildSettings) -> None:
-    """What a config's reader has checked, for settings that were made in code; and the name."""
+def check_values(settings: BuildSettings) -> None:
+    """What a config's reader has checked, for settings that were made in code; and the name.
+
+    Raises:
+        ConfigInvalid: every number that is out of bounds.
+        UsageError: the dataset's name cannot be one.
+    """
     wrong = list(out_of_bounds(settings))
     if wrong:
         listing = "".join(f"\n  {line}" for line in wrong)
@@ -184,6 +184,20 @@ def _check_settings(settings: BuildSettings) -> None:
             f"The dataset name {name[:_MOST_NAME]!r} is empty, too long or not printable.",
             hint=f"Give one line of at most {_MOST_NAME} characters: --dataset-name, or "
             "dataset_name in the config.",
+        )
+
+
+def check_rules(rules: Preprocessing) -> None:
+    """Refuse rules of cleaning that contradict one another.
+
+    Raises:
+        UsageError: no spectrum could have both.
+    """
+    if rules.max_peaks is not None and rules.max_peaks < rules.min_peaks:
+        raise UsageError(
+            f"max_peaks is {rules.max_peaks} and min_peaks {rules.min_peaks}: no spectrum could "
+            "have both.",
+            hint="Raise --max-peaks, or lower --min-peaks.",
         )
 
 

@@ -119,8 +119,8 @@ class Dealer:
     def places(self, columns: Mapping[str, Any], rows: int) -> npt.NDArray[np.intp]:
         """(rows,) the split of each."""
         words, known = group_words(self.by, columns, rows)
-        mixed = _mixed(self.links(words) ^ np.uint64(_key(self.seed)))
-        places = np.searchsorted(self.bounds, mixed, side="right")
+        spread = mixed(self.links(words) ^ np.uint64(_key(self.seed)))
+        places = np.searchsorted(self.bounds, spread, side="right")
         return np.where(known, places, 0)
 
 
@@ -154,7 +154,7 @@ def key_words(key: SplitKey, columns: Mapping[str, Any], rows: int) -> tuple[Wor
 
 
 def _number_words(key: SplitKey, values: npt.NDArray[Any]) -> Words:
-    return _mixed(values.astype(np.int64).view(np.uint64) ^ np.uint64(_key(key)))
+    return mixed(values.astype(np.int64).view(np.uint64) ^ np.uint64(_key(key)))
 
 
 def _text(values: Any) -> pa.Array:
@@ -187,7 +187,7 @@ def _key(secret: object) -> int:
     return int.from_bytes(digest.digest(), "little")
 
 
-def _mixed(words: Words) -> Words:
+def mixed(words: Words) -> Words:
     """The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): a bijection."""
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -39,6 +39,12 @@ def test_latest_is_the_newest_that_succeeded(root: Path) -> None:
     assert not folder.failed
 
 
+def test_the_newest_can_be_named_by_one_word(root: Path) -> None:
+    assert find("latest:10_build_shards", root) == latest("10_build_shards", root)
+    with pytest.raises(ResultsUnusable, match="no sealed result of notebook '12_broken'"):
+        find("latest:12_broken", root)
+
+
 def test_the_plain_glob_picks_the_same(root: Path) -> None:
     assert latest("10_build_shards", root).path == sorted(root.glob("10_build_shards_*"))[-1]
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote.errors import ConfigInvalid
-from remote.schema import from_mapping, parse_size, read_yaml
+from remote.schema import dump_yaml, from_mapping, load_yaml, parse_size, read_yaml
 
 
 @dataclass(frozen=True)
@@ -163,3 +163,18 @@ def test_any_input_is_taken_or_refused(raw: object) -> None:
     else:
         lines = [taken.name, taken.kind]
     assert len(lines) > 1
+
+
+LEAVES = (
+    st.text() | st.integers() | st.booleans() | st.none() | st.floats(allow_nan=False)
+    | st.sampled_from(["1e3", "yes", "2025-04-23", "0x10", "1_000", "null", "~", "=", "<<"])
+)  # fmt: skip
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(VALUES)
+def test_yaml_is_read_as_it_was_written(value: object) -> None:
+    assert load_yaml(dump_yaml(value), "here") == value

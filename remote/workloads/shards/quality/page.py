@@ -25,7 +25,7 @@ _STAGES = {
     "shard_construction": ("Shards", "Do the shards hold what was kept?"),
     "training_readiness": ("Training", "Is the dataset fit to train on?"),
 }
-_REASONS = {
+REASONS = {
     "precursor_invalid": "precursor m/z not above 0, or not finite",
     "peak_non_finite": "a peak that is not finite",
     "peak_mz_not_positive": "a peak whose m/z is not above 0",
@@ -216,7 +216,7 @@ def _counted(caption: str, counts: Mapping[str, int], total: int) -> Markup:
 
 
 def _explained(reason: str) -> str:
-    return f" {_REASONS[reason]}" if reason in _REASONS else ""
+    return f" {REASONS[reason]}" if reason in REASONS else ""
 
 
 def _head(*names: str) -> Markup:
