@@ -25,8 +25,9 @@ WRITES = frozenset(
     {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
 )
 
-# Under nohup what tests start would not hear that its terminal is gone.
+# Under nohup, or in the background of a script, what tests start would not hear its terminal.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # CI looks at the same examples every time; at a desk each run looks at new ones.
 settings.register_profile("workhorse", deadline=None)
