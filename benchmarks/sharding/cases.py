@@ -15,7 +15,7 @@ from benchmarks.sharding.others.cases import OTHERS, other
 from benchmarks.sharding.stages import Prepared
 from benchmarks.sharding.timing import Case, Measured
 from benchmarks.sharding.whole import can_bind, start_up, whole
-from remote.workloads.shards.opening import open_source
+from remote.workloads.shards.inputs.opening import open_source
 from remote.workloads.shards.settings import Mode
 
 Part = Literal["stages", "floor", "whole", "ways", "start-up", "others", "memory", "long"]

@@ -21,7 +21,7 @@ import h5py
 
 from benchmarks.sharding.inputs import tasks_of
 from benchmarks.sharding.timing import Measured, timed
-from remote.workloads.shards.storage import DataFile, stored_item_bytes
+from remote.workloads.shards.inputs.storage import DataFile, stored_item_bytes
 
 _PIECE_BYTES = 8 << 20
 _PIECE_CHUNKS = 64

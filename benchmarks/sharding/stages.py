@@ -15,11 +15,11 @@ from benchmarks.sharding.timing import Measured, timed
 from remote.workloads.durable import HashingFile
 from remote.workloads.shards.blocks import CleanRows, RawRows, cut
 from remote.workloads.shards.clean import clean
-from remote.workloads.shards.encode import Encoder
+from remote.workloads.shards.inputs.source import Source
+from remote.workloads.shards.output.encode import Encoder
 from remote.workloads.shards.plan import plan
 from remote.workloads.shards.schema import Layout as Columns
 from remote.workloads.shards.settings import Preprocessing
-from remote.workloads.shards.source import Source
 
 RULES = Preprocessing()
 READ, CLEAN, ENCODE = "read, inflate", "clean", "encode"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from remote.workloads.shards.journal import GroupLine, read_journal
+from remote.workloads.shards.output.journal import GroupLine, read_journal
 from tests.unit.shards.making import RUN_ID
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from remote.errors import InputUnusable
-from remote.workloads.shards.opening import open_source
+from remote.workloads.shards.inputs.opening import open_source
 from tests.faults.damaged import SEED, TIERS, wipes
 from tests.faults.damaged_campaign import Campaign
 

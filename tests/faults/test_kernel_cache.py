@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = """
 import numpy as np
-from remote.workloads.shards.names import name_finder
+from remote.workloads.shards.inputs.names import name_finder
 finder = name_finder()
 one = np.zeros(1, np.int64)
 print(finder(np.zeros(0, np.uint8), np.zeros(2, np.int64), *[one.copy() for _ in range(6)]))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from remote.workloads.shards.journal import GroupLine
+from remote.workloads.shards.output.journal import GroupLine
 from tests.faults.commands import ROOT, build_command, busy, journalled, run, start, wait_until
 from tests.faults.families import seconds_until_gone
 from tests.integration.runner import making as runner

@@ -13,7 +13,7 @@ import pytest
 
 from remote.errors import InputUnusable, ResumeRefused
 from remote.workloads.shards import BuildResult, BuildSettings, build_shards
-from remote.workloads.shards.damage import rows_in
+from remote.workloads.shards.inputs.damage import rows_in
 from remote.workloads.shards.validate import validate
 from tests.faults.damaged import LAYOUTS
 from tests.faults.damaged_worker import read_shards

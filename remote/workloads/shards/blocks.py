@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from remote.workloads.shards.counts import merge
-from remote.workloads.shards.damage import Damage, within
+from remote.workloads.shards.inputs.damage import Damage, within
 
 ROW_GROUP_ROWS = 5_000
 

@@ -26,10 +26,17 @@ from remote.workloads.progress import notice, progress
 from remote.workloads.shards import preflight
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS
 from remote.workloads.shards.forecast import forecast
+from remote.workloads.shards.inputs.opening import open_inputs
+from remote.workloads.shards.inputs.source import Source
 from remote.workloads.shards.job import Job
 from remote.workloads.shards.memory_plan import Blocks, MemoryPlan, default_limit, within
 from remote.workloads.shards.meter import Watch
-from remote.workloads.shards.opening import open_inputs
+from remote.workloads.shards.output.workspace import (
+    Workspace,
+    find_run_id,
+    refuse_newer_dataset,
+    refuse_occupied,
+)
 from remote.workloads.shards.pipeline import stops
 from remote.workloads.shards.plan import plan
 from remote.workloads.shards.ranking.outlook import outlook
@@ -38,13 +45,6 @@ from remote.workloads.shards.request import Inputs, Options, Request, make_reque
 from remote.workloads.shards.result import BuildResult, Preview
 from remote.workloads.shards.sample import write_sample
 from remote.workloads.shards.settings import GIB, BuildSettings
-from remote.workloads.shards.source import Source
-from remote.workloads.shards.workspace import (
-    Workspace,
-    find_run_id,
-    refuse_newer_dataset,
-    refuse_occupied,
-)
 
 _SAMPLE_PREFIX = ".sample-"
 

@@ -36,7 +36,7 @@ from remote.workloads.shards.counts import (
     REMOVED,
     empty,
 )
-from remote.workloads.shards.ragged import padded
+from remote.workloads.shards.inputs.ragged import padded
 from remote.workloads.shards.settings import Preprocessing
 
 Array = npt.NDArray[Any]

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from remote.workloads.durable import sha256_file
-from remote.workloads.shards.manifest import (
+from remote.workloads.shards.output.manifest import (
     DATASET_MANIFEST,
     QUALITY_PAGE,
     QUALITY_REPORT,

@@ -17,8 +17,8 @@ from remote.errors import InternalError
 from remote.workloads.hostfacts import cores
 from remote.workloads.shards.build import build_shards
 from remote.workloads.shards.compare import first_difference
-from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest
 from remote.workloads.shards.meter import Progress
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, read_manifest
 from remote.workloads.shards.settings import BuildSettings, Quality
 
 _RUN_ID = "determinism"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from remote.workloads.hostfacts import cores
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS
-from remote.workloads.shards.encode import Encoder
+from remote.workloads.shards.output.encode import Encoder
 from remote.workloads.shards.pipeline import Work
 from remote.workloads.shards.plan import Task
 from remote.workloads.shards.settings import Execution

@@ -17,48 +17,48 @@ from remote.workloads.durable import (
 )
 from remote.workloads.progress import notice
 from remote.workloads.shards import counts as counting
-from remote.workloads.shards.carried import carried_types
 from remote.workloads.shards.clean import clean
-from remote.workloads.shards.damage import records, summary
-from remote.workloads.shards.dataset import dataset_manifest
-from remote.workloads.shards.encode import Encoder
 from remote.workloads.shards.execution.crew import crew
-from remote.workloads.shards.hashing import hashing
-from remote.workloads.shards.journal import GroupLine
-from remote.workloads.shards.key import config_record, input_fingerprint, run_key
-from remote.workloads.shards.leakage import SplitsFound, find_shared
+from remote.workloads.shards.inputs.carried import carried_types
+from remote.workloads.shards.inputs.damage import records, summary
+from remote.workloads.shards.inputs.source import Source
 from remote.workloads.shards.links import linked
-from remote.workloads.shards.manifest import (
+from remote.workloads.shards.meter import Meter, Watch
+from remote.workloads.shards.output.dataset import dataset_manifest
+from remote.workloads.shards.output.encode import Encoder
+from remote.workloads.shards.output.hashing import hashing
+from remote.workloads.shards.output.journal import GroupLine
+from remote.workloads.shards.output.key import config_record, input_fingerprint, run_key
+from remote.workloads.shards.output.leakage import SplitsFound, find_shared
+from remote.workloads.shards.output.manifest import (
     DATASET_MANIFEST,
     Identity,
     ShardNames,
     manifest_path,
     read_manifest,
 )
-from remote.workloads.shards.meter import Meter, Watch
+from remote.workloads.shards.output.repeats import count_repeats
+from remote.workloads.shards.output.totals import checked, tally
+from remote.workloads.shards.output.workspace import (
+    COMPLETE,
+    RUNNING,
+    Workspace,
+    begin,
+)
+from remote.workloads.shards.output.writer import OrderedWriter, Output
 from remote.workloads.shards.pipeline import Work, remaining, stops
 from remote.workloads.shards.plan import Task
 from remote.workloads.shards.quality.files import read_report, write_report
 from remote.workloads.shards.ranking.scores import COLUMN as SCORES
 from remote.workloads.shards.ranking.scores import Scored
-from remote.workloads.shards.repeats import count_repeats
 from remote.workloads.shards.report import judged_again, lsh_neighbours, quality_report
 from remote.workloads.shards.request import Request
 from remote.workloads.shards.result import BuildResult, known_result, spectra_by_split
 from remote.workloads.shards.sampling import chosen
 from remote.workloads.shards.schema import Layout, common_lsh
 from remote.workloads.shards.settings import preprocessing_record
-from remote.workloads.shards.source import Source
 from remote.workloads.shards.splits import Dealer, check_keys
 from remote.workloads.shards.tasks import in_order
-from remote.workloads.shards.totals import checked, tally
-from remote.workloads.shards.workspace import (
-    COMPLETE,
-    RUNNING,
-    Workspace,
-    begin,
-)
-from remote.workloads.shards.writer import OrderedWriter, Output
 
 if TYPE_CHECKING:
     from remote.workloads.shards.ranking.step import Ranked

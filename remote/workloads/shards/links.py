@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from remote.workloads.shards.inputs.source import Source
 from remote.workloads.shards.plan import Task
 from remote.workloads.shards.settings import SplitKey
-from remote.workloads.shards.source import Source
 from remote.workloads.shards.splits import COLUMNS, Links, Words, key_words
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from remote.errors import IntegrityFailure, ResultsUnusable
-from remote.workloads.shards.manifest import (
+from remote.workloads.shards.output.manifest import (
     DATASET_MANIFEST,
     QUALITY_PAGE,
     QUALITY_REPORT,

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS, CleanRows, RawRows, cut, join
-from remote.workloads.shards.encode import EncodedGroup
+from remote.workloads.shards.inputs.source import Source
+from remote.workloads.shards.output.encode import EncodedGroup
 from remote.workloads.shards.plan import Task
 from remote.workloads.shards.skipping import without_damaged
-from remote.workloads.shards.source import Source
 
 # A row group, in a part for each split; or rows of one that other tasks have more of.
 Part = tuple[EncodedGroup, ...] | CleanRows

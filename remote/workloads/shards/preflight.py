@@ -12,9 +12,9 @@ from pathlib import Path
 
 from remote.errors import DiskTooSmall, MemoryTooSmall
 from remote.workloads.memory import available_memory
-from remote.workloads.shards.opening import open_inputs
+from remote.workloads.shards.inputs.opening import open_inputs
+from remote.workloads.shards.inputs.source import Source
 from remote.workloads.shards.settings import GIB, InputRules
-from remote.workloads.shards.source import Source
 
 DEFAULT_MIN_MEMORY_GB = 4.0
 DEFAULT_MIN_DISK_GB = 10.0

@@ -15,7 +15,7 @@ from remote.errors import ConfigInvalid, UsageError
 from remote.schema import out_of_bounds
 from remote.workloads.hostfacts import cores
 from remote.workloads.shards.context import default_run_id
-from remote.workloads.shards.opening import check_stems
+from remote.workloads.shards.inputs.opening import check_stems
 from remote.workloads.shards.plan import TASK_ROWS
 from remote.workloads.shards.ranking.ready import check_key, check_settings
 from remote.workloads.shards.settings import (

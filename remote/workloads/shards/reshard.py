@@ -22,12 +22,13 @@ from remote.errors import DiskTooSmall, IntegrityFailure, UsageError
 from remote.workloads.durable import exclusive, json_bytes, write_atomic
 from remote.workloads.progress import progress
 from remote.workloads.shards.context import default_run_id
-from remote.workloads.shards.manifest import (
+from remote.workloads.shards.meter import Progress, Watch
+from remote.workloads.shards.output.manifest import (
     DATASET_MANIFEST,
     ShardNames,
     read_manifest,
 )
-from remote.workloads.shards.meter import Progress, Watch
+from remote.workloads.shards.output.workspace import COMPLETE, RUNNING
 from remote.workloads.shards.preflight import free_disk
 from remote.workloads.shards.request import Clock, checked_run_id, utc_now
 from remote.workloads.shards.resharding.copying import SplitCopy, origins
@@ -46,7 +47,6 @@ from remote.workloads.shards.settings import GIB
 from remote.workloads.shards.validation.agreement import disagreements
 from remote.workloads.shards.validation.records import Record, ShardRecord, read_records
 from remote.workloads.shards.words import several
-from remote.workloads.shards.workspace import COMPLETE, RUNNING
 
 # The least that a build takes as well: a footer has to fit beside a row group.
 LEAST_BYTES = 65_536

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from remote.workloads.shards.counts import DAMAGED
-from remote.workloads.shards.damage import summary
 from remote.workloads.shards.forecast import Forecast
-from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
+from remote.workloads.shards.inputs.damage import summary
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
 from remote.workloads.shards.ranking.outlook import Outlook
 from remote.workloads.shards.words import several
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from remote.workloads.shards.blocks import CleanRows, RawRows, join, part_of
 from remote.workloads.shards.counts import DAMAGED, MAX_EXAMPLES, empty
-from remote.workloads.shards.damage import Damage, runs, within
+from remote.workloads.shards.inputs.damage import Damage, runs, within
 
 
 def without_damaged(raw: RawRows, clean: Callable[[RawRows], CleanRows]) -> CleanRows:

@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 from remote.errors import InputUnusable
 from remote.workloads.shards.blocks import CleanRows, taken
 from remote.workloads.shards.counts import empty
+from remote.workloads.shards.inputs.source import Source
 from remote.workloads.shards.settings import SPLITS, SplitKey, Splits
-from remote.workloads.shards.source import Source
 
 Words = npt.NDArray[np.uint64]
 Known = npt.NDArray[np.bool_]

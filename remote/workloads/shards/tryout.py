@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from remote.workloads.durable import writing_errors
-from remote.workloads.shards.append import ShardFile
 from remote.workloads.shards.blocks import CleanRows, cut
-from remote.workloads.shards.encode import EncodedGroup, Encoder
 from remote.workloads.shards.execution.crew import crew
+from remote.workloads.shards.output.append import ShardFile
+from remote.workloads.shards.output.encode import EncodedGroup, Encoder
 from remote.workloads.shards.pipeline import Part, Work
 from remote.workloads.shards.plan import Task
 from remote.workloads.shards.settings import Execution

@@ -14,7 +14,7 @@ from typing import Any
 
 from remote.workloads.hostfacts import cores
 from remote.workloads.progress import progress
-from remote.workloads.shards.manifest import DATASET_MANIFEST
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST
 from remote.workloads.shards.tasks import executor
 from remote.workloads.shards.validation.agreement import disagreements
 from remote.workloads.shards.validation.problems import Problem, Problems

@@ -14,7 +14,7 @@ import yaml
 
 from remote.errors import QualityFailed, WorkhorseError
 from remote.workloads.shards.__main__ import msms
-from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
 from remote.workloads.shards.validate import validate
 
 FOLDER = Path(__file__).parent / "golden"

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from remote.workloads.shards import read_shards
-from remote.workloads.shards.opening import open_inputs
+from remote.workloads.shards.inputs.opening import open_inputs
 from remote.workloads.shards.settings import InputRules
 from tests.integration.shards.commands import SMALL, manifest, msms
 from tests.integration.shards.mixture import peaks_of

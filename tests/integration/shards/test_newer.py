@@ -13,8 +13,8 @@ import pytest
 
 from remote.errors import ResultsUnusable
 from remote.workloads.shards import read_shards
-from remote.workloads.shards.lines import believed, framed
 from remote.workloads.shards.meter import Progress
+from remote.workloads.shards.output.lines import believed, framed
 from tests.faults.small_builds import build_small
 from tests.integration.shards.commands import SMALL, msms
 from tests.unit.shards.making import make_input

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.sharding.inputs import Inputs
 from remote.workloads.shards import build_shards
-from remote.workloads.shards.opening import open_source
+from remote.workloads.shards.inputs.opening import open_source
 from remote.workloads.shards.sample import BLOCK_ROWS
 
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from remote.workloads.durable import sha256_file
-from remote.workloads.shards.dataset import dataset_hash, shard_entry, splits_record
-from remote.workloads.shards.encode import id_lines
-from remote.workloads.shards.manifest import (
+from remote.workloads.shards.output.dataset import dataset_hash, shard_entry, splits_record
+from remote.workloads.shards.output.encode import id_lines
+from remote.workloads.shards.output.manifest import (
     DATASET_MANIFEST,
     QUALITY_REPORT,
     manifest_path,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from remote.workloads.shards.blocks import CleanRows
 from remote.workloads.shards.counts import empty
-from remote.workloads.shards.encode import Encoder
+from remote.workloads.shards.output.encode import Encoder
 from remote.workloads.shards.schema import Layout
 
 WIDTH = 12

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from remote.errors import IntegrityFailure
-from remote.workloads.shards.append import ShardFile, longest_prefix, partial_path
-from remote.workloads.shards.encode import Encoder
-from remote.workloads.shards.footer import Footer
+from remote.workloads.shards.output.append import ShardFile, longest_prefix, partial_path
+from remote.workloads.shards.output.encode import Encoder
+from remote.workloads.shards.output.footer import Footer
 from tests.unit.shards.making import clean_rows, encoder, table_of
 
 SIZES = (50, 1, 300, 17)
@@ -152,7 +152,7 @@ def test_a_page_index_is_refused(encode: Encoder) -> None:
     pq.write_table(table, sink, write_page_index=True, use_dictionary=False)
     footer = Footer.of(memoryview(_empty(table)))
     group = footer.row_group(memoryview(sink.getvalue()))
-    from remote.workloads.shards.footer import placed
+    from remote.workloads.shards.output.footer import placed
 
     with pytest.raises(IntegrityFailure, match="page index"):
         placed(group, 10, 0)

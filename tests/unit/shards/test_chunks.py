@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remote.workloads.shards.chunks import ChunkMap
-from remote.workloads.shards.storage import DataFile, Unreadable
+from remote.workloads.shards.inputs.chunks import ChunkMap
+from remote.workloads.shards.inputs.storage import DataFile, Unreadable
 from tests.unit.shards.raws import spectra
 
 SHAPE = (20, 2, 4)

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remote.workloads.shards import blocks, ragged
+from remote.workloads.shards import blocks
 from remote.workloads.shards.blocks import CleanRows, Ragged, RawRows, cut, join
 from remote.workloads.shards.clean import clean
 from remote.workloads.shards.counts import REMOVED, attrition, integrity
+from remote.workloads.shards.inputs import ragged
 from remote.workloads.shards.settings import Preprocessing
 from tests.unit.shards.raws import raw_rows
 from tests.unit.shards.reference import Kept, Rules, clean_spectrum

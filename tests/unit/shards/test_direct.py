@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from remote.workloads.shards.direct import ChunkReader, ContiguousReader, direct_reader
-from remote.workloads.shards.library import LibraryReader
-from remote.workloads.shards.storage import DataFile, Unreadable
+from remote.workloads.shards.inputs.direct import ChunkReader, ContiguousReader, direct_reader
+from remote.workloads.shards.inputs.library import LibraryReader
+from remote.workloads.shards.inputs.storage import DataFile, Unreadable
 from tests.unit.shards.raws import spectra
 
 FILTERS: list[dict[str, Any]] = [

@@ -12,7 +12,7 @@ import pytest
 
 from remote.errors import InputUnusable
 from remote.workloads.shards.blocks import CleanRows
-from remote.workloads.shards.encode import EncodedGroup, Encoder
+from remote.workloads.shards.output.encode import EncodedGroup, Encoder
 from remote.workloads.shards.schema import COLUMNS, Layout, common_lsh
 from tests.unit.shards.making import clean_rows, encoder, table_of
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from remote.errors import InputUnusable
-from remote.workloads.shards.opening import open_source
+from remote.workloads.shards.inputs.opening import open_source
 from tests.unit.shards.raws import spectra, write_input
 
 # A plugin as hdf5plugin is one: importing it makes a filter known. This one inverts bits.
@@ -53,7 +53,7 @@ READ = """
 import sys
 from pathlib import Path
 import numpy as np
-from remote.workloads.shards.opening import open_source
+from remote.workloads.shards.inputs.opening import open_source
 with open_source(Path(sys.argv[1])) as source:
     np.save(sys.argv[2], source.read(0, source.rows).mz)
 """

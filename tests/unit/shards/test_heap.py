@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from remote.workloads.shards.datasets import text
-from remote.workloads.shards.direct import direct_reader
-from remote.workloads.shards.heap import name_reader
-from remote.workloads.shards.library import LibraryReader
-from remote.workloads.shards.storage import DataFile, Unreadable
+from remote.workloads.shards.inputs.datasets import text
+from remote.workloads.shards.inputs.direct import direct_reader
+from remote.workloads.shards.inputs.heap import name_reader
+from remote.workloads.shards.inputs.library import LibraryReader
+from remote.workloads.shards.inputs.storage import DataFile, Unreadable
 
 NAMES = st.one_of(
     st.sampled_from(["a.mzML", "b.mzML"]),

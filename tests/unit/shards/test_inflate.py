@@ -11,11 +11,11 @@ import h5py
 import numpy as np
 import pytest
 
-from remote.workloads.shards import inflate
-from remote.workloads.shards.chunks import Span
-from remote.workloads.shards.direct import ChunkReader, direct_reader
-from remote.workloads.shards.inflate import Inflater
-from remote.workloads.shards.storage import DataFile, Unreadable
+from remote.workloads.shards.inputs import inflate
+from remote.workloads.shards.inputs.chunks import Span
+from remote.workloads.shards.inputs.direct import ChunkReader, direct_reader
+from remote.workloads.shards.inputs.inflate import Inflater
+from remote.workloads.shards.inputs.storage import DataFile, Unreadable
 from tests.unit.shards.raws import spectra
 
 # Columns, a few of them, whole rows, and pieces of both that do not come out even.

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remote.workloads.shards.fingerprints import Fingerprints, crc, stored
-from remote.workloads.shards.journal import (
+from remote.workloads.shards.output.fingerprints import Fingerprints, crc, stored
+from remote.workloads.shards.output.journal import (
     CloseLine,
     GroupLine,
     Journal,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remote.errors import InputUnusable
-from remote.workloads.shards.kinds import kind_of
+from remote.workloads.shards.inputs.kinds import kind_of
 from tests.unit.shards.raws import spectra, write_input
 from tests.unit.shards.texts import Spectrum, entry, mgf, mzml
 

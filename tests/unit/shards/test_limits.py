@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remote.errors import ConfigInvalid
-from remote.workloads.shards.key import config_record
+from remote.workloads.shards.output.key import config_record
 from remote.workloads.shards.settings import BuildSettings, Limits, Quality, read_settings
 
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remote.workloads.shards import thrift
-from remote.workloads.shards.append import ShardFile
 from remote.workloads.shards.blocks import CleanRows
-from remote.workloads.shards.lists import PAGE_VALUES
+from remote.workloads.shards.output import thrift
+from remote.workloads.shards.output.append import ShardFile
+from remote.workloads.shards.output.lists import PAGE_VALUES
 from remote.workloads.shards.settings import MzPrecision
 from tests.unit.shards.making import clean_rows, encoder, table_of
 

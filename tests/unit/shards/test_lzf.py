@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote.errors import InputUnusable
-from remote.workloads.shards.lzf import measure
-from remote.workloads.shards.opening import open_source
+from remote.workloads.shards.inputs.lzf import measure
+from remote.workloads.shards.inputs.opening import open_source
 from tests.unit.shards.raws import spectra, write_input
 
 

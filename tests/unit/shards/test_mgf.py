@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from pyteomics import mgf as reader
 
 from remote.errors import InputUnusable
-from remote.workloads.shards import mgf_index, textfile
-from remote.workloads.shards.mgf_values import charge_of, energy_of
-from remote.workloads.shards.opening import open_source
+from remote.workloads.shards.inputs import mgf_index, textfile
+from remote.workloads.shards.inputs.mgf_values import charge_of, energy_of
+from remote.workloads.shards.inputs.opening import open_source
+from remote.workloads.shards.inputs.source import Source
 from remote.workloads.shards.settings import InputRules
-from remote.workloads.shards.source import Source
 from tests.unit.shards.texts import TWO, Peaks, entry, mgf
 
 

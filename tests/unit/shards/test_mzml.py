@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remote.errors import InputUnusable
-from remote.workloads.shards import mzml_index, textfile
-from remote.workloads.shards.mzml import _load, _NoVocabulary
-from remote.workloads.shards.opening import open_source
+from remote.workloads.shards.inputs import mzml_index, textfile
+from remote.workloads.shards.inputs.mzml import _load, _NoVocabulary
+from remote.workloads.shards.inputs.opening import open_source
 from remote.workloads.shards.settings import InputRules
 from tests.unit.shards.test_mgf import column, rows_of
 from tests.unit.shards.texts import FILES, HEAD, TWO, Spectrum, mzml, param

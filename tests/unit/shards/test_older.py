@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from remote.errors import InputUnusable
-from remote.workloads.shards.opening import open_source
+from remote.workloads.shards.inputs.opening import open_source
 from remote.workloads.shards.settings import InputRules
 from tests.unit.shards.test_mgf import column, rows_of
 from tests.unit.shards.texts import TWO, older

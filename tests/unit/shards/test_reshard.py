@@ -28,7 +28,7 @@ from remote.workloads.durable import exclusive
 from remote.workloads.shards import BuildSettings, build_shards
 from remote.workloads.shards.__main__ import msms
 from remote.workloads.shards.cli.stopping import advice
-from remote.workloads.shards.manifest import DATASET_MANIFEST, manifest_path, read_manifest
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, manifest_path, read_manifest
 from remote.workloads.shards.reshard import preview, reshard
 from remote.workloads.shards.settings import Splits
 from remote.workloads.shards.validate import validate

@@ -14,8 +14,8 @@ import pytest
 
 from remote.errors import InputUnusable
 from remote.workloads.shards.blocks import RawRows
-from remote.workloads.shards.gems import GemsSource
-from remote.workloads.shards.opening import open_inputs, open_source
+from remote.workloads.shards.inputs.gems import GemsSource
+from remote.workloads.shards.inputs.opening import open_inputs, open_source
 from tests.unit.shards.raws import spectra, write_input
 
 

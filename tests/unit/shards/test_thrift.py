@@ -11,10 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remote.errors import IntegrityFailure
-from remote.workloads.shards import thrift
-from remote.workloads.shards.footer import footer_of
+from remote.workloads.shards.output import thrift
+from remote.workloads.shards.output.footer import footer_of
+from remote.workloads.shards.output.thrift import (
+    Encoded,
+    Items,
+    Map,
+    Struct,
+    decode_struct,
+    encode_struct,
+)
 from remote.workloads.shards.schema import COLUMNS
-from remote.workloads.shards.thrift import Encoded, Items, Map, Struct, decode_struct, encode_struct
 
 SCALARS: dict[int, st.SearchStrategy[Any]] = {
     thrift.TRUE: st.booleans(),

@@ -8,7 +8,7 @@ import pytest
 
 from remote.errors import InputUnusable, InternalError
 from remote.workloads.shards.counts import empty, merge
-from remote.workloads.shards.totals import Totals, checked, tally
+from remote.workloads.shards.output.totals import Totals, checked, tally
 
 INPUTS = (Path("a.hdf5"),)
 

@@ -14,7 +14,7 @@ import pytest
 from remote.errors import ResultsUnusable
 from remote.workloads.durable import sha256_file
 from remote.workloads.shards import BuildSettings, build_shards
-from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, manifest_path
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, QUALITY_REPORT, manifest_path
 from remote.workloads.shards.settings import Preprocessing, Splits
 from remote.workloads.shards.validate import validate
 from remote.workloads.shards.validation.problems import SHOWN, Problem

@@ -19,12 +19,12 @@ from remote.workloads.shards.blocks import CleanRows, RawRows, cut
 from remote.workloads.shards.clean import clean
 from remote.workloads.shards.cleaning.examples import Examples, Pair
 from remote.workloads.shards.counts import Counts, merge
-from remote.workloads.shards.opening import open_inputs
+from remote.workloads.shards.inputs.opening import open_inputs
+from remote.workloads.shards.inputs.source import Source
 from remote.workloads.shards.plan import TASK_ROWS, Task
 from remote.workloads.shards.sampling import chosen
 from remote.workloads.shards.settings import BuildSettings, Preprocessing
 from remote.workloads.shards.skipping import without_damaged
-from remote.workloads.shards.source import Source
 
 # Other values of each rule that are tried, beside the one that is asked for.
 TRIED: Mapping[str, tuple[float, ...]] = {

@@ -16,9 +16,9 @@ from remote.errors import UsageError
 from remote.workloads.hostfacts import cores
 from remote.workloads.shards.cli.chosen import Chosen
 from remote.workloads.shards.cli.question import Ask, Question
-from remote.workloads.shards.kinds import kind_of
+from remote.workloads.shards.inputs.kinds import kind_of
+from remote.workloads.shards.output.workspace import refuse_newer_dataset, refuse_occupied
 from remote.workloads.shards.settings import MODES, SplitKey
-from remote.workloads.shards.workspace import refuse_newer_dataset, refuse_occupied
 
 
 def inputs(chosen: Chosen) -> Question | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from remote.findings import Finding, ok
-from remote.workloads.shards.opening import open_inputs
+from remote.workloads.shards.inputs.opening import open_inputs
 from remote.workloads.shards.schema import OPTIONAL
 
 

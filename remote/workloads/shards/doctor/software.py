@@ -83,9 +83,9 @@ def kernels(_: Place) -> Finding:
     import numpy as np
 
     from remote.workloads.shards.bins import bin_counter
-    from remote.workloads.shards.bytesplit import byte_splitter
+    from remote.workloads.shards.inputs.names import name_finder
     from remote.workloads.shards.kernels import cleaner
-    from remote.workloads.shards.names import name_finder
+    from remote.workloads.shards.output.bytesplit import byte_splitter
 
     began = time.monotonic()
     loaded: list[Any] = [

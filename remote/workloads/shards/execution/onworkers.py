@@ -18,7 +18,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from remote.errors import WorkersRefused
 from remote.workloads.shards.context import code_sha256, software
 from remote.workloads.shards.execution.caps import cap_arrow
-from remote.workloads.shards.key import input_fingerprint
+from remote.workloads.shards.output.key import input_fingerprint
 
 
 @dataclass(frozen=True, slots=True)

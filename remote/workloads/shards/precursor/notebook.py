@@ -12,7 +12,7 @@ from typing import Any
 from remote.errors import ResultsUnusable
 from remote.workloads.durable import json_bytes, make_directory, sha256_file, write_atomic
 from remote.workloads.shards.charts.chart import Chart
-from remote.workloads.shards.manifest import DATASET_MANIFEST, read_manifest
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, read_manifest
 from remote.workloads.shards.precursor.examples import Examples, examples
 from remote.workloads.shards.precursor.features import VERSION, Task
 from remote.workloads.shards.precursor.figures import charts

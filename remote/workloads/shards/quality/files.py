@@ -9,10 +9,10 @@ from typing import Any
 
 from remote.errors import QualityFailed, ResultsUnusable
 from remote.workloads.durable import json_bytes, write_atomic
-from remote.workloads.shards.manifest import QUALITY_PAGE, QUALITY_REPORT
+from remote.workloads.shards.output.manifest import QUALITY_PAGE, QUALITY_REPORT
+from remote.workloads.shards.output.versions import refuse_newer
 from remote.workloads.shards.quality.checks import limit_text
 from remote.workloads.shards.quality.page import page
-from remote.workloads.shards.versions import refuse_newer
 
 # Of the report's own form, to which the edges of the histograms belong.
 REPORT_VERSION = 1

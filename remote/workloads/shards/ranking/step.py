@@ -18,6 +18,7 @@ from typing import Any
 from remote.errors import IntegrityFailure
 from remote.workloads.durable import write_atomic
 from remote.workloads.progress import notice
+from remote.workloads.shards.output.resume import BUILD_ANEW
 from remote.workloads.shards.pipeline import Work
 from remote.workloads.shards.plan import Task
 from remote.workloads.shards.ranking.ask import Asker
@@ -31,7 +32,6 @@ from remote.workloads.shards.ranking.prompt import PROMPT_VERSION, prompt_sha256
 from remote.workloads.shards.ranking.scores import SCORES_FILE, Scores, scores_file
 from remote.workloads.shards.ranking.service import Service, key_of, service_of
 from remote.workloads.shards.ranking.store import Known, Store
-from remote.workloads.shards.resume import BUILD_ANEW
 from remote.workloads.shards.settings import BuildSettings
 
 

@@ -23,8 +23,8 @@ from remote.workloads.durable import (
     reading_errors,
     writing_errors,
 )
-from remote.workloads.shards.differences import differences
-from remote.workloads.shards.lines import believed, framed
+from remote.workloads.shards.output.differences import differences
+from remote.workloads.shards.output.lines import believed, framed
 from remote.workloads.shards.ranking.ask import Asked
 from remote.workloads.shards.ranking.budget import Spent
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from remote.errors import UsageError
 from remote.workloads.durable import make_directory, publish, writing_errors
-from remote.workloads.shards.datasets import OPTIONAL
+from remote.workloads.shards.inputs.datasets import OPTIONAL
 from remote.workloads.shards.reading.find import Source
 from remote.workloads.shards.reading.peaks import PEAKS, Peaks, peaks_of
 from remote.workloads.shards.reading.shards import Shards, read_shards, shards_of

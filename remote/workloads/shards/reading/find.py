@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from remote.errors import IntegrityFailure, ResultsUnusable, UsageError
-from remote.workloads.shards.manifest import DATASET_MANIFEST
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST
+from remote.workloads.shards.output.versions import refuse_newer
 from remote.workloads.shards.settings import SPLITS
-from remote.workloads.shards.versions import refuse_newer
 
 Source: TypeAlias = str | PathLike[str] | Iterable[str | PathLike[str]]
 

@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 from pyarrow.fs import LocalFileSystem
 
 from remote.errors import IntegrityFailure, ResultsUnusable
-from remote.workloads.shards.versions import refuse_newer
+from remote.workloads.shards.output.versions import refuse_newer
 
 FORMAT = ds.ParquetFileFormat(
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from remote.errors import ResultsUnusable, WorkhorseError
-from remote.workloads.shards.damage import rows_in
-from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
+from remote.workloads.shards.inputs.damage import rows_in
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, QUALITY_REPORT, read_manifest
+from remote.workloads.shards.output.versions import refuse_newer
 from remote.workloads.shards.quality.checks import Check
 from remote.workloads.shards.quality.files import refuse_newer_report
 from remote.workloads.shards.reading.opening import opened
 from remote.workloads.shards.settings import SPLITS
-from remote.workloads.shards.versions import refuse_newer
 
 
 def dataset_record(root: Path) -> Mapping[str, Any]:

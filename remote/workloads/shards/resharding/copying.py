@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from remote.errors import IntegrityFailure
 from remote.workloads.durable import json_bytes, make_directory, sha256_file, write_atomic
-from remote.workloads.shards.append import ShardFile
-from remote.workloads.shards.encode import EncodedGroup
-from remote.workloads.shards.footer import Footer
-from remote.workloads.shards.manifest import ShardNames, read_manifest
+from remote.workloads.shards.output.append import ShardFile
+from remote.workloads.shards.output.encode import EncodedGroup
+from remote.workloads.shards.output.footer import Footer
+from remote.workloads.shards.output.manifest import ShardNames, read_manifest
 from remote.workloads.shards.resharding.origin import Origin, Part
 from remote.workloads.shards.resharding.packing import Packed, Packer
 from remote.workloads.shards.resharding.records import shard_record

@@ -10,9 +10,9 @@ from typing import Any
 
 from remote.errors import IntegrityFailure
 from remote.workloads.durable import Digest
-from remote.workloads.shards.footer import Footer, footer_of
+from remote.workloads.shards.output.footer import Footer, footer_of
+from remote.workloads.shards.output.thrift import Struct
 from remote.workloads.shards.schema import column_at
-from remote.workloads.shards.thrift import Struct
 from remote.workloads.shards.validation.pages import flaws
 from remote.workloads.shards.validation.records import Record, ShardRecord
 from remote.workloads.shards.validation.stored import (

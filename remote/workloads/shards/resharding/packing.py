@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from remote.workloads.shards.append import Filled
-from remote.workloads.shards.footer import Footer, placed
+from remote.workloads.shards.output.append import Filled
+from remote.workloads.shards.output.footer import Footer, placed
 from remote.workloads.shards.resharding.origin import Part
 
 

@@ -15,8 +15,8 @@ from remote.errors import IntegrityFailure
 from remote.workloads.durable import sha256_file, write_atomic
 from remote.workloads.shards.context import RunContext, hardware
 from remote.workloads.shards.counts import added
-from remote.workloads.shards.dataset import dataset_hash, shard_entry, splits_record
-from remote.workloads.shards.manifest import (
+from remote.workloads.shards.output.dataset import dataset_hash, shard_entry, splits_record
+from remote.workloads.shards.output.manifest import (
     DATASET_MANIFEST,
     sample_ids_sha256,
     source_ranges,

@@ -17,14 +17,14 @@ from remote.workloads.durable import (
     write_atomic,
     writing_errors,
 )
-from remote.workloads.shards.manifest import (
+from remote.workloads.shards.output.manifest import (
     DATASET_MANIFEST,
     ShardNames,
     manifest_path,
     read_manifest,
     timestamp,
 )
-from remote.workloads.shards.workspace import COMPLETE, RUNNING, refuse_occupied
+from remote.workloads.shards.output.workspace import COMPLETE, RUNNING, refuse_occupied
 
 _ANEW = "Choose another output directory, or empty this one first."
 

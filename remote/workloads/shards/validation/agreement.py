@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from remote.workloads.shards.counts import added
-from remote.workloads.shards.damage import rows_in
-from remote.workloads.shards.dataset import dataset_hash, splits_record
-from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT
+from remote.workloads.shards.inputs.damage import rows_in
+from remote.workloads.shards.output.dataset import dataset_hash, splits_record
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, QUALITY_REPORT
 from remote.workloads.shards.ranking.scores import COLUMN as SCORES
 from remote.workloads.shards.ranking.scores import SCORES_FILE
 from remote.workloads.shards.settings import SCHEMA_VERSION, SPLITS

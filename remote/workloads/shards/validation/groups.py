@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS
-from remote.workloads.shards.encode import id_lines
+from remote.workloads.shards.output.encode import id_lines
 from remote.workloads.shards.schema import column_at
 from remote.workloads.shards.validation.columns import Fault, column_of
 from remote.workloads.shards.validation.pages import flaws

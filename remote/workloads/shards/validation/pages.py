@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import deflate
 
 from remote.errors import IntegrityFailure
-from remote.workloads.shards.thrift import Struct, decode_struct
+from remote.workloads.shards.output.thrift import Struct, decode_struct
 
 # PageHeader
 _KIND, _STORED_BYTES, _CRC = 1, 3, 4

@@ -9,15 +9,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from remote.errors import ResultsUnusable
-from remote.workloads.shards.manifest import (
+from remote.workloads.shards.output.manifest import (
     DATASET_MANIFEST,
     QUALITY_REPORT,
     manifest_path,
     read_manifest,
 )
+from remote.workloads.shards.output.versions import refuse_newer
 from remote.workloads.shards.quality.files import refuse_newer_report
 from remote.workloads.shards.validation.problems import Problem
-from remote.workloads.shards.versions import refuse_newer
 
 Record = Mapping[str, Any]
 _WORDS = {

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from remote.workloads.shards.manifest import DATASET_MANIFEST
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST
 from remote.workloads.shards.ranking.scores import COLUMN, SCORES_FILE, Answers, Scores
 from remote.workloads.shards.validation.columns import Fault, column_of, fault_of
 from remote.workloads.shards.validation.problems import Problem

@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from remote.workloads.shards.footer import MAGIC
+from remote.workloads.shards.output.footer import MAGIC
+from remote.workloads.shards.output.versions import refuse_newer
 from remote.workloads.shards.schema import OPTIONAL, Layout
 from remote.workloads.shards.settings import SCHEMA_VERSION
 from remote.workloads.shards.validation.pages import Chunk
 from remote.workloads.shards.validation.records import Record
-from remote.workloads.shards.versions import refuse_newer
 
 UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, OverflowError)
 _TAIL_BYTES = 8

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from remote.workloads.shards.manifest import DATASET_MANIFEST, manifest_path
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, manifest_path
 from tests.unit.shards.harmed_dataset import Change, agree, edit, put, rewrite, shards
 
 Harm = Callable[[Path], object]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from remote.workloads.shards.footer import Footer, columns_of, footer_of
-from remote.workloads.shards.thrift import encode_struct
+from remote.workloads.shards.output.footer import Footer, columns_of, footer_of
+from remote.workloads.shards.output.thrift import encode_struct
 from remote.workloads.shards.validation.stored import Stored
 from tests.unit.shards.harmed_dataset import rewrite, seal, shards, with_metadata
 from tests.unit.shards.harms.case import Case, Harm

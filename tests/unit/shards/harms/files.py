@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from remote.workloads.shards.manifest import DATASET_MANIFEST
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST
 from remote.workloads.shards.validation.stored import Stored
 from tests.unit.shards.harmed_dataset import edit, flip, shards
 from tests.unit.shards.harms.case import Case, Harm, first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT, manifest_path
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, QUALITY_REPORT, manifest_path
 from tests.unit.shards.harmed_dataset import edit, shards
 from tests.unit.shards.harms.case import Case, agreed, dataset, manifest
 

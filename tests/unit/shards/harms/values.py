@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from remote.workloads.shards.manifest import manifest_path, read_manifest
+from remote.workloads.shards.output.manifest import manifest_path, read_manifest
 from tests.unit.shards.harmed_dataset import Change, edit, put, rewrite, seal, shards
 from tests.unit.shards.harms.case import LONG, Case, first, value
 

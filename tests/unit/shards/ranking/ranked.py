@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from remote.workloads.shards.build import build_shards
-from remote.workloads.shards.key import input_fingerprint
+from remote.workloads.shards.output.key import input_fingerprint
+from remote.workloads.shards.output.workspace import Workspace
 from remote.workloads.shards.ranking.ask import Asked
 from remote.workloads.shards.ranking.budget import Spent
 from remote.workloads.shards.ranking.service import service_of
@@ -15,7 +16,6 @@ from remote.workloads.shards.ranking.step import asked_of
 from remote.workloads.shards.ranking.store import Store
 from remote.workloads.shards.result import BuildResult
 from remote.workloads.shards.settings import BuildSettings
-from remote.workloads.shards.workspace import Workspace
 from tests.unit.shards.making import RUN_ID
 
 Answers = Mapping[tuple[int, int], float | str]

@@ -13,7 +13,7 @@ import pytest
 
 from remote.errors import IntegrityFailure
 from remote.workloads.shards import BuildSettings, Quality, Ranker
-from remote.workloads.shards.manifest import DATASET_MANIFEST, QUALITY_REPORT
+from remote.workloads.shards.output.manifest import DATASET_MANIFEST, QUALITY_REPORT
 from remote.workloads.shards.ranking.scores import SCORES_FILE
 from remote.workloads.shards.reshard import reshard
 from remote.workloads.shards.validate import validate

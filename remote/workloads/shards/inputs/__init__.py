@@ -1,0 +1,1 @@
+"""Inputs of every kind: opened, checked, and read as rows of arrays (`source.Source`)."""

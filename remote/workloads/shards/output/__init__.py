@@ -1,0 +1,1 @@
+"""What a build writes: row groups, shards, manifests, and the journal that a resume goes by."""
