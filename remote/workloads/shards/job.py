@@ -37,7 +37,6 @@ from remote.workloads.shards.output.manifest import (
     manifest_path,
     read_manifest,
 )
-from remote.workloads.shards.output.repeats import count_repeats
 from remote.workloads.shards.output.totals import checked, tally
 from remote.workloads.shards.output.workspace import (
     COMPLETE,
@@ -51,6 +50,7 @@ from remote.workloads.shards.plan import Task
 from remote.workloads.shards.quality.files import read_report, write_report
 from remote.workloads.shards.ranking.scores import COLUMN as SCORES
 from remote.workloads.shards.ranking.scores import Scored
+from remote.workloads.shards.repeats import count_repeats
 from remote.workloads.shards.report import judged_again, lsh_neighbours, quality_report
 from remote.workloads.shards.request import Request
 from remote.workloads.shards.result import BuildResult, known_result, spectra_by_split

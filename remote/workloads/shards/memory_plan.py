@@ -13,8 +13,8 @@ from dataclasses import astuple, dataclass, replace
 from typing import Protocol
 
 from remote.errors import MemoryTooSmall
-from remote.workloads.shards.output.repeats import AT_ONCE, BYTES_PER_VALUE
 from remote.workloads.shards.plan import Task
+from remote.workloads.shards.repeats import AT_ONCE, BYTES_PER_VALUE
 from remote.workloads.shards.settings import GIB, Execution
 
 MB = 1_000_000

@@ -31,9 +31,9 @@ from remote.workloads.shards.counts import (
     merge,
 )
 from remote.workloads.shards.output.dataset import dataset_hash
-from remote.workloads.shards.output.repeats import count_repeats
 from remote.workloads.shards.quality.checks import Check, Facts, stages, worst
 from remote.workloads.shards.quality.files import REPORT_VERSION
+from remote.workloads.shards.repeats import count_repeats
 from remote.workloads.shards.settings import SCHEMA_VERSION, Limits
 
 __all__ = ["empty", "judged_again", "lsh_neighbours", "merge", "quality_report"]

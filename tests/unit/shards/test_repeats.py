@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remote.workloads.shards.output import repeats
-from remote.workloads.shards.output.repeats import Repeats, count_repeats
+from remote.workloads.shards import repeats
+from remote.workloads.shards.repeats import Repeats, count_repeats
 
 VALUES = st.lists(st.one_of(st.integers(0, 9), st.integers(0, 2**64 - 1)), max_size=200)
 

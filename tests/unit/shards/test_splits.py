@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from remote.errors import UsageError
 from remote.workloads.shards.blocks import ROW_GROUP_ROWS, join
 from remote.workloads.shards.links import connected
-from remote.workloads.shards.output.repeats import count_shared
 from remote.workloads.shards.plan import Task, plan
+from remote.workloads.shards.repeats import count_shared
 from remote.workloads.shards.request import make_request
 from remote.workloads.shards.sampling import chosen_groups, within
 from remote.workloads.shards.settings import BuildSettings, SplitKey, Splits
@@ -150,7 +150,7 @@ def test_what_splits_share_is_counted(
 ) -> None:
     folder = tmp_path_factory.mktemp("shared")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("remote.workloads.shards.output.repeats.AT_ONCE", at_once)
+        patch.setattr("remote.workloads.shards.repeats.AT_ONCE", at_once)
         parts = ((split, np.array([value << 2], np.uint64)) for split, value in found)
         shared = count_shared(parts, len(found), folder)
     splits = {value: {s for s, v in found if v == value} for _, value in found}

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from remote.errors import InternalError
-from remote.workloads.shards.output.repeats import Shared, count_shared
 from remote.workloads.shards.quality.checks import Check
+from remote.workloads.shards.repeats import Shared, count_shared
 from remote.workloads.shards.settings import SPLITS, SplitKey, Splits
 from remote.workloads.shards.splits import COLUMNS, Words, group_words, key_words
 
