@@ -29,16 +29,23 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return small_inputs(tmp_path_factory.mktemp("small"))
 
 
-@pytest.mark.parametrize("splits", [ONE, SPLIT], ids=["one", "three"])
-def test_killed_at_each_call(tmp_path: Path, small: list[Path], splits: Splits) -> None:
-    """At each write, fsync, rename, mkdir, open, truncate and unlink."""
+@pytest.mark.parametrize(
+    ("splits", "each"),
+    [
+        pytest.param(ONE, 1, id="one"),
+        pytest.param(SPLIT, 4, id="three"),
+        pytest.param(SPLIT, 1, id="three, all", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_at_each_call(tmp_path: Path, small: list[Path], splits: Splits, each: int) -> None:
+    """At each write, fsync, rename, mkdir, open, truncate and unlink; with splits each fourth."""
     build_small(tmp_path / "whole", small, splits)
     expected = tree(tmp_path / "whole")
     with failing(tmp_path / "counted") as disk:
         build_small(tmp_path / "counted", small, splits)
     steps = disk.calls.total()
     assert steps > 80
-    for step in range(steps):
+    for step in range(0, steps, each):
         root = tmp_path / f"killed{step}"
         killed(root, small, step, splits)
         whole = dict(complete(root))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -18,17 +20,22 @@ PLATFORMS = (
 )
 
 
-@pytest.mark.parametrize("python", ["3.11", "3.13"])
-@pytest.mark.parametrize("platform", PLATFORMS)
+PYTHONS = ("3.11", "3.13")
+
+
 @pytest.mark.parametrize("lock", ["requirements.txt", "scripts/locks/controller.txt"])
-def test_a_lock_resolves_to_wheels(
-    project_root: Path, tmp_path: Path, lock: str, platform: str, python: str
-) -> None:
-    command = [
-        *(uv.find_uv_bin(), "pip", "install", "--dry-run", "--require-hashes"),
-        *("--only-binary", ":all:", "--python-platform", platform, "--python-version", python),
-        *("--target", str(tmp_path), "--requirement", str(project_root / lock)),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert " + " in done.stderr
+def test_a_lock_resolves_to_wheels(project_root: Path, tmp_path: Path, lock: str) -> None:
+    def resolved(target: tuple[str, str]) -> subprocess.CompletedProcess[str]:
+        platform, python = target
+        command = [
+            *(uv.find_uv_bin(), "pip", "install", "--dry-run", "--require-hashes"),
+            *("--only-binary", ":all:", "--python-platform", platform, "--python-version", python),
+            *("--target", str(tmp_path), "--requirement", str(project_root / lock)),
+        ]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    targets = list(product(PLATFORMS, PYTHONS))
+    with ThreadPoolExecutor(len(targets)) as pool:
+        for target, done in zip(targets, pool.map(resolved, targets), strict=True):
+            assert done.returncode == 0, (target, done.stderr)
+            assert " + " in done.stderr, target
