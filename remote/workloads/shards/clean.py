@@ -133,6 +133,8 @@ def _stats(
 def _dropped(raw: RawRows, fate: Array) -> tuple[dict[str, int], dict[str, list[list[int]]]]:
     dropped: dict[str, int] = {}
     examples: dict[str, list[list[int]]] = {}
+    if not fate.any():
+        return dropped, examples
     for code, reason in enumerate(REASONS, start=1):
         rows = np.flatnonzero(fate == code)
         if len(rows):
@@ -200,11 +202,14 @@ def _files(raw: RawRows, fate: Array) -> dict[str, list[int]]:
     encoded = names if pa.types.is_dictionary(names.type) else names.dictionary_encode()
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False) + 1
     labels = ["", *encoded.dictionary.to_pylist()]
-    broken = (fate > kernels.KEPT) & (fate <= len(INTEGRITY))
-    counted = [
-        np.bincount(chosen, minlength=len(labels)).tolist()
-        for chosen in (codes, codes[fate == kernels.KEPT], codes[broken])
-    ]
+    read = np.bincount(codes, minlength=len(labels)).tolist()
+    counted = [read, read, [0] * len(labels)]
+    if fate.any():
+        broken = (fate > kernels.KEPT) & (fate <= len(INTEGRITY))
+        counted[1:] = [
+            np.bincount(codes[chosen], minlength=len(labels)).tolist()
+            for chosen in (fate == kernels.KEPT, broken)
+        ]
     return {
         name: list(numbers) for name, *numbers in zip(labels, *counted, strict=True) if numbers[0]
     }

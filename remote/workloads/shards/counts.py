@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from operator import add
 from typing import Any
 
 MAX_EXAMPLES = 20
@@ -100,7 +101,8 @@ def _add(total: dict[str, Any], part: Counts) -> None:
     for name in ("histograms", "files"):
         for key, numbers in part[name].items():
             known = total[name].get(key, [0] * len(numbers))
-            total[name][key] = [a + b for a, b in zip(known, numbers, strict=True)]
+            assert len(known) == len(numbers)
+            total[name][key] = [*map(add, known, numbers)]
     for key, value in part["extremes"].items():
         total["extremes"][key] = max(total["extremes"].get(key, value), value)
     for reason, rows in part["examples"].items():

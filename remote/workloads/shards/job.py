@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -296,5 +297,7 @@ class Job:
 
 
 def _dropped(lines: Sequence[GroupLine]) -> Mapping[str, int]:
-    dropped: dict[str, int] = counting.merge(*(line.stats for line in lines))["dropped"]
-    return dict(sorted(dropped.items()))
+    total: Counter[str] = Counter()
+    for line in lines:
+        total.update(line.stats["dropped"])
+    return dict(sorted(total.items()))
