@@ -23,7 +23,6 @@ from remote.workloads.shards import (
     numpy_batches,
     read_shards,
     to_dreams,
-    to_matchms,
 )
 from remote.workloads.shards.determinism import Way, try_ways
 from remote.workloads.shards.doctor.inputs import what_it_is
@@ -254,13 +253,6 @@ def test_to_dreams_and_back(whole: Path, table: pa.Table, tmp_path: Path) -> Non
 def plain(table: pa.Table, name: str) -> list[Any]:
     """Values; text that is not known is empty in HDF5."""
     return [value or "" for value in table[name].to_pylist()]
-
-
-def test_to_matchms(whole: Path) -> None:
-    pytest.importorskip("matchms", reason="matchms is not installed here")
-    for spectrum in to_matchms(read_shards(whole, filters=[("input_file", "==", "older.h5")])):
-        assert spectrum.get("source_id")[0] == "s"
-        assert len(spectrum.peaks.mz) == 4
 
 
 def test_scores_of_all_kinds(inputs: list[Path], tmp_path: Path) -> None:
